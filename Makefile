@@ -1,0 +1,34 @@
+# Two commands matter: `make demo` and `make test`. Each sets the environment up first if it has to.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check lint types plan clean
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@if command -v uv >/dev/null; then uv=uv; uv venv -q --allow-existing --python $(PYTHON) $(VENV); \
+	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check uv && uv=$(BIN)/uv; fi; \
+	VIRTUAL_ENV=$(VENV) $$uv pip install -q -r requirements.lock && \
+	VIRTUAL_ENV=$(VENV) $$uv pip install -q --no-deps -e . && touch $@
+
+demo: $(VENV)/.installed  ## train and evaluate two tiny multimodal LLMs, then draw Figure 6
+	$(BIN)/python run.py -m encoder=siglip,dinov2 connector=sva
+	$(BIN)/python analysis/plot_fig6.py
+
+test: $(VENV)/.installed lint types  ## what CI runs: linter, type checker, default test suite
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.installed  ## minutes of real training
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/pyright
+
+check: lint types test  ## the same as CI
+
+clean:  ## remove results and caches, keep the environment
+	rm -rf runs outputs multirun figures

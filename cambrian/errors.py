@@ -1,0 +1,28 @@
+"""Errors that a person can act on: what was given, what is allowed, and the fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UserError(ValueError):
+    """Something the person at the keyboard can mend; shown without a traceback, exit code 2."""
+
+
+class ConfigError(UserError):
+    """All faults of a configuration at once, one line each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        count = len(self.faults)
+        head = f"{count} fault{'s' if count > 1 else ''} in the configuration; nothing was run:"
+        super().__init__("\n".join([head, *(f"  - {fault}" for fault in self.faults)]))
+
+
+def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
+    """Say that `given` is no known `what`, with the nearest known name and the list of all."""
+    names = sorted(set(known))
+    nearest = difflib.get_close_matches(given, names, n=1)
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else "."
+    return f"unknown {what} '{given}'{hint} Known: {', '.join(names)}"

@@ -1,0 +1,60 @@
+"""Where and how fast a stage runs. Nothing here may change a result, so nothing here is hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""Folder of run.py, conf/ and sweeps/."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Settings of the machine and the session, as opposed to those of the science."""
+
+    store: Path
+    """Directory of finished stages; caches and work in progress live below it too."""
+    cluster: str = "laptop"
+    """Who executes a sweep: laptop (Ray, started here), ray (an existing cluster), inline (this process)."""
+    address: str | None = None
+    """Address of an existing Ray cluster, for cluster=ray."""
+    workers: int = 0
+    """Stages run at the same time; 0 means one per CPU core."""
+    device: str = "cpu"
+    """Torch device of training and evaluation."""
+    threads: int = 0
+    """Torch threads of one stage; 0 means all cores for a single run, one per worker in a sweep."""
+    micro_batch: int = 0
+    """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
+    checkpoint_seconds: float = 20.0
+    """Least time between two checkpoints of a training stage."""
+    trackers: tuple[str, ...] = ("jsonl",)
+    """Where metrics go: jsonl always, wandb when asked for."""
+    wandb_mode: str = "offline"
+    wandb_project: str = "cambrian-sweeps"
+    group: str = "run"
+    """Name of the sweep, W&B's group."""
+
+    @property
+    def cache(self) -> Path:
+        """Directory of files that can be made again at any time, such as rendered images."""
+        return self.store / "cache"
+
+
+class Tracker(Protocol):
+    """Where a stage's numbers go while it runs. Never raises because of a network or a full disk quota."""
+
+    def log(self, metrics: Mapping[str, float], *, step: int) -> None:
+        """Record scalar `metrics` at training step `step`."""
+        ...
+
+    def summarize(self, metrics: Mapping[str, object]) -> None:
+        """Record the final `metrics` of the stage."""
+        ...
+
+    def close(self) -> None:
+        """Flush and end the record."""
+        ...
