@@ -1,0 +1,84 @@
+"""What the commands share: which store, which of its results, and what the reader must know about them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from analysis.errors import AnalysisError
+from analysis.lines import OwnLines, own_lines
+from analysis.results import AXES, choose, default_store, read_results
+
+FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` --store and --only."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        help="directory of finished stages (default: $CAMBRIAN_STORE, else runs/ of this project)",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="AXIS=VALUE",
+        help=f"results with these design choices; axes: {', '.join(AXES)}",
+    )
+
+
+def read_lines(store: Path | None, only: list[str], *, both: bool = False) -> OwnLines:
+    """Lines of the results in `store` that `only` leaves, all of one scale; warnings go to stderr.
+
+    Raises:
+        AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
+    """
+    place = default_store() if store is None else store
+    results = read_results(place)
+    if results.problems:
+        print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
+        print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
+    if results.superseded:
+        print(
+            f"note: {_count(results.superseded)} left out for newer ones of the same model", file=sys.stderr
+        )
+    if results.frame.empty:
+        raise AnalysisError(
+            f"no results in {place}\n"
+            f"  make some:                {FIRST_RUN}\n"
+            f"  or look in another store: --store DIR\n"
+            f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
+        )
+    frame = choose(results.frame, dict(_choice(text) for text in only))
+    scales = sorted(set(frame["scale"]))
+    if both and scales != ["paper"]:
+        raise AnalysisError(
+            f"--both is for results at scale=paper, and these have scale={', '.join(scales)}: other "
+            "models, data and benchmarks than the paper's, so their scores do not belong on its axis.\n"
+            "  draw them alone: python analysis/plot_fig6.py\n"
+            "  the paper alone: python analysis/plot_fig6.py --published"
+        )
+    if len(scales) > 1:
+        raise AnalysisError(
+            f"results of different scales ({', '.join(scales)}) share no axis; choose one, such as "
+            f"--only scale={scales[0]}"
+        )
+    own = own_lines(frame, as_published=both)
+    for note in own.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if not any(line.points for line in own.lines):
+        raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
+    return own
+
+
+def _choice(text: str) -> tuple[str, str]:
+    axis, equals, value = text.partition("=")
+    if not (axis and equals and value):
+        raise AnalysisError(f"--only takes AXIS=VALUE, such as connector=sva; got '{text}'")
+    return axis, value
+
+
+def _count(evaluations: int) -> str:
+    return f"{evaluations} evaluation{'s' if evaluations != 1 else ''}"

@@ -1,0 +1,209 @@
+"""Lines of a figure: one encoder or run with a point in each category, published or own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
+from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
+
+DESIGN = ("connector", "adapter", "vision", "instruct", "llm")
+"""Axes besides the encoder that tell one line from another."""
+PAPER_DESIGN = {"connector": "mlp", "llm": "vicuna_7b"}
+"""What all models of the paper's Figure 6 share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The mean of one category: score, blind (without the image) and chance, in points."""
+
+    estimate: Estimate
+    blind: float | None = None
+    chance: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One encoder, or one run with all its seeds."""
+
+    label: str
+    encoder: str
+    supervision: str
+    source: str
+    """`published` or `own`."""
+    scale: str
+    design: Mapping[str, str]
+    """Axis -> choice, for the axes of `DESIGN`."""
+    points: Mapping[str, Point]
+    """Category -> point; a category that is not fully evaluated is absent."""
+    average: Estimate | None
+    """Mean of the categories with equal weights; none if one is absent."""
+    seeds: tuple[int, ...] = ()
+    runs: tuple[str, ...] = ()
+    """Digests of the models."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnLines:
+    """Own results, ready to draw."""
+
+    lines: tuple[Line, ...]
+    benchmarks: Mapping[str, tuple[str, ...]]
+    """Category -> the benchmarks that every point of it is the mean of."""
+    notes: tuple[str, ...]
+    """What was left out or cannot be told apart by its axes, one sentence each."""
+
+
+def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Line, ...]:
+    """The published `models`, by default the 19 of Figure 6."""
+    return tuple(
+        Line(
+            label=model.encoder,
+            encoder=model.encoder,
+            supervision=model.supervision,
+            source="published",
+            scale="paper",
+            design={
+                **PAPER_DESIGN,
+                "adapter": model.adapter,
+                "vision": model.vision,
+                "instruct": model.instruct.lower(),
+            },
+            points={name: Point(estimate=Estimate(score=score)) for name, score in model.means.items()},
+            average=Estimate(score=mean(list(model.means.values()))),
+        )
+        for model in (figure6_models() if models is None else models)
+    )
+
+
+def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
+    """One line per run of `frame` (columns of results.Row), runs that differ in the seed alone together.
+
+    Every point of a category is the mean of the same benchmarks: those that occur in `frame`, or the paper's
+    four when `as_published`. A run that lacks one has no point there, and a note says so.
+    """
+    wanted = benchmarks() if as_published else _found(frame)
+    notes = []
+    extra = sorted(set(frame["benchmark"]) - {name for names in wanted.values() for name in names})
+    if extra:
+        notes.append(f"left out, since the paper's averages do not have them: {', '.join(extra)}")
+    varying = [axis for axis in ("scale", *DESIGN) if frame[axis].nunique() > 1]
+    lines = []
+    axes: list[str] = ["scale", "encoder", *DESIGN]
+    for key, group in frame.groupby(axes, sort=True):
+        design = dict(zip(axes, (str(part) for part in key), strict=True))
+        label = " ".join([design["encoder"], *(design[axis] for axis in varying)])
+        models = group[["run", "seed"]].drop_duplicates()
+        if models["seed"].duplicated().any():
+            notes.append(
+                f"{label}: {len(models)} models differ in other settings or versions; see the digests"
+            )
+            parts = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
+        else:
+            parts = [(label, group)]
+        for name, part in parts:
+            line, lacks = _own_line(name, design, part, wanted)
+            notes += [f"{name}: {lack}" for lack in lacks]
+            lines.append(line)
+    return OwnLines(lines=tuple(lines), benchmarks=wanted, notes=tuple(notes))
+
+
+def _found(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Category -> all benchmarks of it that occur in `frame`."""
+    return {
+        category: tuple(sorted(set(frame.loc[frame["category"] == category, "benchmark"])))
+        for category in CATEGORIES
+    }
+
+
+def _own_line(
+    label: str, design: Mapping[str, str], part: pd.DataFrame, wanted: Mapping[str, Sequence[str]]
+) -> tuple[Line, list[str]]:
+    """The line of the runs in `part`, and what it lacks in words."""
+    models = part[["run", "seed"]].drop_duplicates().sort_values("seed")
+    by_run: list[dict[str, Point]] = []
+    lacks: list[str] = []
+    for run, seed in zip(models["run"], models["seed"], strict=True):
+        rows = part[part["run"] == run]
+        found = set(rows["benchmark"])
+        by_run.append(
+            {name: _point(rows, ids) for name, ids in wanted.items() if ids and found.issuperset(ids)}
+        )
+        for name, ids in wanted.items():
+            if not found.issuperset(ids):
+                missing = ", ".join(sorted(set(ids) - found))
+                lacks.append(f"seed {seed} left out of {CATEGORIES[name]}: not evaluated on {missing}")
+    averages = [
+        mean_of_benchmarks([point.estimate for point in points.values()])
+        for points in by_run
+        if set(points) == set(CATEGORIES)
+    ]
+    line = Line(
+        label=label,
+        encoder=design["encoder"],
+        supervision=str(part["supervision"].iloc[0]),
+        source="own",
+        scale=design["scale"],
+        design={axis: design[axis] for axis in DESIGN},
+        points=_points_over_runs(by_run),
+        average=mean_of_seeds(averages) if averages else None,
+        seeds=tuple(int(seed) for seed in models["seed"]),
+        runs=tuple(models["run"]),
+    )
+    return line, lacks
+
+
+def _point(rows: pd.DataFrame, ids: Sequence[str]) -> Point:
+    """Mean over the benchmarks `ids` of one run."""
+    rows = rows[rows["benchmark"].isin(ids)]
+    intervals = zip(rows["score"], rows["low"], rows["high"], strict=True)
+    return Point(
+        estimate=mean_of_benchmarks(
+            [Estimate(score=float(score), low=float(low), high=float(high)) for score, low, high in intervals]
+        ),
+        blind=mean(rows["blind"].tolist()),
+        chance=mean(rows["chance"].tolist()),
+    )
+
+
+def _points_over_runs(by_run: Sequence[Mapping[str, Point]]) -> dict[str, Point]:
+    """Category -> mean over the runs that have it."""
+    points = {}
+    for category in CATEGORIES:
+        found = [run[category] for run in by_run if category in run]
+        if found:
+            points[category] = Point(
+                estimate=mean_of_seeds([point.estimate for point in found]),
+                blind=mean([point.blind for point in found if point.blind is not None]),
+                chance=mean([point.chance for point in found if point.chance is not None]),
+            )
+    return points
+
+
+def to_frame(lines: Sequence[Line]) -> pd.DataFrame:
+    """One row per point; a gap keeps its row, without a score."""
+    return pd.DataFrame([_record(line, category) for line in lines for category in CATEGORIES])
+
+
+def _record(line: Line, category: str) -> dict[str, str | float | None]:
+    gap = Point(estimate=Estimate(score=math.nan))
+    point = line.points.get(category, gap)
+    return {
+        "encoder": line.encoder,
+        "supervision": line.supervision,
+        "category": category,
+        "score": point.estimate.score,
+        "low": point.estimate.low,
+        "high": point.estimate.high,
+        "source": line.source,
+        "scale": line.scale,
+        **line.design,
+        "blind": point.blind,
+        "chance": point.chance,
+        "seeds": " ".join(str(seed) for seed in line.seeds),
+        "runs": " ".join(line.runs),
+    }

@@ -1,0 +1,108 @@
+"""The paper's numbers, as its tables print them, and the categories that they are averaged in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.statistics import mean
+
+PAPER = Path(__file__).resolve().parent / "paper"
+
+CATEGORIES: Mapping[str, str] = {
+    "general": "General",
+    "knowledge": "Knowledge",
+    "ocr_chart": "OCR & Chart",
+    "vision_centric": "Vision-Centric",
+}
+"""Category -> how figures and tables call it, in the order of Figure 6."""
+
+POINTS_PER: Mapping[str, float] = {"mme_p": 20.0}
+"""Benchmarks that are not scored from 0 to 100 -> what a score is divided by before averaging."""
+
+
+def to_points(benchmark: str, score: float) -> float:
+    """`score` of `benchmark` on the scale from 0 to 100 that averages are taken on."""
+    return score / POINTS_PER[benchmark] if benchmark in POINTS_PER else score
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedModel:
+    """One model of the paper with the means of its four categories."""
+
+    model: str
+    architecture: str
+    """Such as `ViT-L/14@336`: size, patch, resolution."""
+    supervision: str
+    """language, self or other."""
+    adapter: str
+    vision: str
+    instruct: str
+    means: Mapping[str, float]
+    """Category -> mean of its four benchmarks, 0 to 100."""
+
+    @property
+    def encoder(self) -> str:
+        """Model and architecture: what tells the paper's encoders apart."""
+        return f"{self.model} {self.architecture}"
+
+
+def benchmarks() -> dict[str, tuple[str, ...]]:
+    """Category -> its four benchmarks, from the paper's list."""
+    table = pd.read_csv(PAPER / "benchmarks.csv")
+    rows = list(zip(table["id"], table["category"], strict=True))
+    return {category: tuple(str(b) for b, c in rows if c == category) for category in CATEGORIES}
+
+
+def recipe_scores() -> pd.DataFrame:
+    """The 76 models with 16 scores each: text columns first, then one float column per benchmark."""
+    texts = ["model", "architecture", "supervision", "adapter_data", "instruction_data", "vision"]
+    ids = [benchmark for group in benchmarks().values() for benchmark in group]
+    types = {**dict.fromkeys(texts, "str"), **dict.fromkeys(ids, "float64")}
+    return pd.read_csv(PAPER / "recipe_scores.csv", dtype=types)[texts + ids]
+
+
+def recipe_models() -> list[PublishedModel]:
+    """The 76 models, with MME Perception divided by 20 before it is averaged."""
+    groups = benchmarks()
+    return [
+        PublishedModel(
+            model=str(row["model"]),
+            architecture=str(row["architecture"]),
+            supervision=str(row["supervision"]),
+            adapter=str(row["adapter_data"]),
+            vision=str(row["vision"]),
+            instruct=str(row["instruction_data"]),
+            means={
+                category: mean([to_points(benchmark, float(row[benchmark])) for benchmark in ids])
+                for category, ids in groups.items()
+            },
+        )
+        for row in recipe_scores().to_dict(orient="records")
+    ]
+
+
+def category_only_models() -> list[PublishedModel]:
+    """Models of Figure 6 of which only the four category means are public."""
+    return [
+        PublishedModel(
+            model=str(row["model"]),
+            architecture=str(row["architecture"]),
+            supervision=str(row["supervision"]),
+            adapter=str(row["adapter_data"]),
+            vision=str(row["vision"]),
+            instruct="737K",
+            means={category: float(row[category]) for category in CATEGORIES},
+        )
+        for row in pd.read_csv(PAPER / "fig6_category_only.csv").to_dict(orient="records")
+    ]
+
+
+def figure6_models() -> list[PublishedModel]:
+    """The 19 encoders of Figure 6: 1.2M adapter data, frozen vision, 737K instruction data."""
+    recipe = ("1.2M", "frozen", "737K")
+    models = recipe_models() + category_only_models()
+    return [model for model in models if (model.adapter, model.vision, model.instruct) == recipe]

@@ -1,0 +1,204 @@
+"""Own results: every finished evaluation of a store as one table, and what could not be read, by name."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.errors import AnalysisError, unknown
+from analysis.published import CATEGORIES, to_points
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_STORE = ROOT / "runs"
+
+SUPERVISIONS = ("language", "self", "other", "mixed", "control")
+CONTROLS = frozenset({"random", "pixels"})
+"""Encoders that learnt nothing: what any pre-trained one has to beat."""
+
+ROUNDING = 1e-9
+"""Points by which numbers that should be equal may differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One benchmark of one run. Scores and levels are in points, 0 to 100."""
+
+    run: str
+    """Digest of the model."""
+    scale: str
+    encoder: str
+    """Name, or names joined by `+`."""
+    supervision: str
+    connector: str
+    adapter: str
+    vision: str
+    instruct: str
+    llm: str
+    seed: int
+    benchmark: str
+    category: str
+    score: float
+    low: float
+    high: float
+    blind: float
+    chance: float
+    majority: float
+    n: int
+    unparsed: float
+    digest: str
+    """Of the evaluation."""
+    created: str
+    """UTC, ISO 8601."""
+
+
+COLUMNS = tuple(Row.__dataclass_fields__)
+AXES = ("encoder", "connector", "adapter", "vision", "instruct", "llm", "scale", "seed")
+"""What can be chosen among results; all but the seed tell one line of a figure from another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a store holds."""
+
+    frame: pd.DataFrame
+    """One row per run and benchmark with the columns of `Row`."""
+    problems: tuple[str, ...]
+    """Evaluations that could not be read: where, and why."""
+    superseded: int
+    """Older evaluations of a run on a benchmark that has a newer one; not in the frame."""
+
+
+def default_store() -> Path:
+    """$CAMBRIAN_STORE, else `runs` beside run.py."""
+    return Path(os.environ["CAMBRIAN_STORE"]) if os.environ.get("CAMBRIAN_STORE") else DEFAULT_STORE
+
+
+def read_results(store: Path) -> Results:
+    """Read all evaluations of `store`; a store that does not exist has none."""
+    rows: list[Row] = []
+    problems: list[str] = []
+    folder = store / "evaluate"
+    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
+        try:
+            rows.append(_row(place))
+        except (OSError, ValueError) as error:
+            problems.append(f"{place}: {error}")
+    frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    frame = frame.sort_values(["run", "benchmark", "created", "digest"], ignore_index=True)
+    latest = frame.drop_duplicates(["run", "benchmark"], keep="last").reset_index(drop=True)
+    return Results(frame=latest, problems=tuple(problems), superseded=len(frame) - len(latest))
+
+
+def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of `frame` that have every axis -> value of `choices`.
+
+    Raises:
+        AnalysisError: for an axis or a value that is not there.
+    """
+    for axis, value in choices.items():
+        if axis not in AXES:
+            raise AnalysisError(unknown("axis", axis, AXES))
+        values = frame[axis].astype("str")
+        if value not in set(values):
+            raise AnalysisError(unknown(f"{axis} in these results", value, set(values)))
+        frame = frame[values == value]
+    return frame.reset_index(drop=True)
+
+
+def _row(place: Path) -> Row:
+    """One evaluation, checked field by field; ValueError or OSError says what is wrong with it."""
+    path = place / "manifest.json"
+    if not path.is_file():
+        raise ValueError("no manifest.json")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"manifest.json is not JSON: {error}") from error
+    if not isinstance(manifest, dict):
+        raise ValueError("the manifest is not a JSON object")
+    kind, digest = _text(manifest, "kind"), _text(manifest, "digest")
+    if (kind, digest) != ("evaluate", place.name):
+        raise ValueError(f"the manifest belongs to {kind} {digest}")
+    axes, metrics = _object(manifest, "axes"), _object(manifest, "metrics")
+    encoders, benchmark = _texts(axes, "encoder"), _text(axes, "benchmark")
+    category = _text(axes, "category")
+    if category not in CATEGORIES:
+        raise ValueError(unknown("category", category, CATEGORIES))
+    points = {
+        name: to_points(benchmark, _number(metrics, name))
+        for name in ("score", "low", "high", "blind", "chance", "majority")
+    }
+    ends = (0.0, points["low"], points["score"], points["high"], 100.0)
+    if any(left > right + ROUNDING for left, right in pairwise(ends)):
+        raise ValueError(f"low, score and high are not in order from 0 to 100: {points}")
+    return Row(
+        run=_text(_object(manifest, "inputs"), "model"),
+        scale=_text(axes, "scale"),
+        encoder="+".join(encoders),
+        supervision=_supervision(encoders, _texts(axes, "supervision")),
+        connector=_text(axes, "connector"),
+        adapter=_text(axes, "adapter"),
+        vision=_text(axes, "vision"),
+        instruct=_text(axes, "instruct"),
+        llm=_text(axes, "llm"),
+        seed=int(_number(axes, "seed")),
+        benchmark=benchmark,
+        category=category,
+        **points,
+        n=int(_number(metrics, "n")),
+        unparsed=_number(metrics, "unparsed"),
+        digest=digest,
+        created=_text(_object(manifest, "provenance"), "created"),
+    )
+
+
+def _supervision(encoders: tuple[str, ...], supervisions: tuple[str, ...]) -> str:
+    """One word for the encoders of a run; pre-trained encoders of several families are mixed."""
+    if CONTROLS.issuperset(encoders):
+        return "control"
+    for supervision in supervisions:
+        if supervision not in SUPERVISIONS:
+            raise ValueError(unknown("supervision", supervision, SUPERVISIONS))
+    return supervisions[0] if len(set(supervisions)) == 1 else "mixed"
+
+
+def _value(record: Mapping[str, Any], name: str) -> object:
+    if name not in record:
+        raise ValueError(f"no field '{name}'")
+    return record[name]
+
+
+def _object(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = _value(record, name)
+    if not isinstance(value, dict):
+        raise ValueError(f"'{name}' is not an object")
+    return value
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = _value(record, name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"'{name}' is not a text: {value!r}")
+    return value
+
+
+def _texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = _value(record, name)
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"'{name}' is not a list of texts: {value!r}")
+    return tuple(value)
+
+
+def _number(record: Mapping[str, Any], name: str) -> float:
+    value = _value(record, name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"'{name}' is not a finite number: {value!r}")
+    return float(value)

@@ -1,0 +1,140 @@
+"""How figures look and how they are written: one look per supervision, the same bytes each time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.figure import Figure
+
+RC: Mapping[str, object] = {
+    "font.size": 7.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+}
+"""Settings over matplotlib's defaults, for a figure that is printed at its own size."""
+
+
+Dashes = Literal["solid"] | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Colour and, for eyes and printers without colour, mark and dashes."""
+
+    name: str
+    color: str
+    marker: str
+    dashes: Dashes
+    """Of a thin line; on, off, ... in line widths."""
+    bold_dashes: Dashes
+    """The same pattern, shorter in line widths, for an emphasised line."""
+
+
+LOOKS: Mapping[str, Look] = {
+    "language": Look(
+        name="language-supervised", color="#0072B2", marker="o", dashes="solid", bold_dashes="solid"
+    ),
+    "self": Look(
+        name="self-supervised",
+        color="#D55E00",
+        marker="s",
+        dashes=(0, (5, 1.6)),
+        bold_dashes=(0, (2.6, 0.8)),
+    ),
+    "other": Look(
+        name="other",
+        color="#008A63",
+        marker="^",
+        dashes=(0, (5, 1.4, 1, 1.4)),
+        bold_dashes=(0, (3, 0.7, 0.8, 0.7)),
+    ),
+    "mixed": Look(
+        name="several",
+        color="#AA4499",
+        marker="P",
+        dashes=(0, (8, 1.4, 1, 1.4, 1, 1.4)),
+        bold_dashes=(0, (5, 0.7, 0.8, 0.7, 0.8, 0.7)),
+    ),
+    "control": Look(
+        name="control",
+        color="#6E6E6E",
+        marker="D",
+        dashes=(0, (1.2, 1.4)),
+        bold_dashes=(0, (1, 0.8)),
+    ),
+}
+"""Supervision -> look, in the order of legends; colours after Okabe and Ito, the fourth after Tol."""
+
+
+def style() -> list[str | dict[str, object]]:
+    """What `matplotlib.style.context` takes: the library's defaults, whatever the user's own, then ours."""
+    return ["default", dict(RC)]
+
+
+def spread(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move `heights` as little as it takes to be `gap` apart and within [low, high]; the order stays.
+
+    Labels that touch are merged into blocks around the mean of their wanted heights (isotonic regression).
+    """
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    blocks: list[tuple[float, int]] = []
+    for place, index in enumerate(order):
+        blocks.append((heights[index] - gap * place, 1))
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            (mean, count), (last_mean, last_count) = blocks[-2:]
+            total = count + last_count
+            blocks[-2:] = [((mean * count + last_mean * last_count) / total, total)]
+    base = [mean for mean, count in blocks for _ in range(count)]
+    ceiling = high - gap * (len(heights) - 1)
+    placed = [0.0] * len(heights)
+    for place, index in enumerate(order):
+        placed[index] = max(low, min(base[place], ceiling)) + gap * place
+    return placed
+
+
+def save(figure: Figure, points: pd.DataFrame, out: Path, name: str) -> list[Path]:
+    """Write NAME.png, NAME.pdf and NAME.csv into `out`: whole or not at all, and without a date inside."""
+    out.mkdir(parents=True, exist_ok=True)
+    with matplotlib.style.context(style()):
+        _write(
+            out / f"{name}.png", lambda path: figure.savefig(path, format="png", metadata={"Software": None})
+        )
+        undated = {"CreationDate": None, "Creator": None, "Producer": None}
+        _write(out / f"{name}.pdf", lambda path: figure.savefig(path, format="pdf", metadata=undated))
+    write_csv(points, out / f"{name}.csv")
+    return [out / f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
+
+
+def write_csv(points: pd.DataFrame, path: Path) -> None:
+    """Write `points` to `path` with ten significant digits."""
+    _write(path, lambda draft: points.to_csv(draft, index=False, float_format="%.10g", lineterminator="\n"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then move it there in one step."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    draft = Path(name)
+    try:
+        write(draft)
+        draft.chmod(0o644)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Benchmarks: questions, answer matching, metrics and baselines."""

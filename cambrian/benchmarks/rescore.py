@@ -1,0 +1,86 @@
+"""Score stored evaluations again, from their files alone: `python -m cambrian.benchmarks.rescore STORE`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cambrian.benchmarks.records import PREDICTIONS_FILE, QUESTIONS_FILE, read_predictions, read_questions
+from cambrian.benchmarks.scoring import Score, rules_of, score
+from cambrian.errors import UserError
+
+_TOLERANCE = 1e-9
+"""Percentage points; stored numbers are the same sums in the same order."""
+
+
+def rescore(directory: Path) -> Score:
+    """Score one stored evaluation again.
+
+    Raises:
+        UserError: if its files are missing, damaged, or do not fit each other.
+    """
+    recipe = _manifest(directory)["recipe"]
+    return score(
+        rules_of(recipe["benchmark"]),
+        read_questions(directory / QUESTIONS_FILE),
+        read_predictions(directory / PREDICTIONS_FILE),
+    )
+
+
+def differences(stored: Mapping[str, Any], again: Mapping[str, float | int]) -> list[str]:
+    """Name each metric of `again` that the stored metrics lack or hold with another value."""
+    found = []
+    for name, value in again.items():
+        if name not in stored:
+            found.append(f"{name} not stored, now {value:.6g}")
+        elif not math.isclose(stored[name], value, rel_tol=0.0, abs_tol=_TOLERANCE):
+            found.append(f"{name} stored {stored[name]:.6g}, now {value:.6g}")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print every stored evaluation scored again; 1 if one differs or is unreadable, 2 if there is none."""
+    parser = argparse.ArgumentParser(prog="python -m cambrian.benchmarks.rescore", description=__doc__)
+    parser.add_argument("store", type=Path, metavar="STORE", help="directory of finished stages")
+    store: Path = parser.parse_args(arguments).store
+    directories = sorted(path.parent for path in (store / "evaluate").glob("*/manifest.json"))
+    if not directories:
+        print(f"no evaluations below {store / 'evaluate'}; is this a store?", file=sys.stderr)
+        return 2
+    bad = 0
+    for directory in directories:
+        line, same = _line(directory)
+        bad += not same
+        print(line)
+    print(f"{len(directories)} evaluations scored again, {bad} different or unreadable")
+    return 1 if bad else 0
+
+
+def _line(directory: Path) -> tuple[str, bool]:
+    name = directory.name[:12]
+    try:
+        again = rescore(directory)
+        found = differences(_manifest(directory)["metrics"], again.metrics())
+    except (UserError, KeyError, TypeError, OSError) as error:
+        return f"{name}  UNREADABLE  {error}", False
+    numbers = f"{again.score:6.2f} [{again.low:.2f}, {again.high:.2f}]  blind {again.blind:6.2f}  n {again.n}"
+    verdict = f"DIFFERS: {'; '.join(found)}" if found else "same"
+    return f"{name}  {again.benchmark:24s} {numbers}  {verdict}", not found
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    path = directory / "manifest.json"
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from error
+    return manifest
+
+
+if __name__ == "__main__":
+    sys.exit(main())

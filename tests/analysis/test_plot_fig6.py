@@ -1,0 +1,169 @@
+"""Figure 6 from the command line: its points, its refusals, its bytes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_store import LAB, fill, manifest, put
+
+from analysis import table
+from analysis.drawing import Drawing, draw
+from analysis.lines import own_lines
+from analysis.plot_fig6 import main
+from analysis.published import benchmarks, figure6_models
+from analysis.results import ROOT, read_results
+from analysis.style import LOOKS, spread
+
+SCHEMA = ["encoder", "supervision", "category", "score", "low", "high", "source"]
+FILES = ("fig6.png", "fig6.pdf", "fig6.csv")
+
+
+def test_published_has_nineteen_lines_of_category_means(tmp_path: Path) -> None:
+    assert main(["--published", "--out", str(tmp_path)]) == 0
+    points = pd.read_csv(tmp_path / "fig6.csv")
+    assert list(points.columns)[:7] == SCHEMA
+    assert len(points) == 76
+    assert set(points["source"]) == {"published"}
+    for model in figure6_models():
+        line = points[points["encoder"] == model.encoder].set_index("category")["score"]
+        assert line.to_dict() == pytest.approx(dict(model.means), rel=1e-9)
+    assert (tmp_path / "fig6.png").read_bytes().startswith(b"\x89PNG")
+    assert b"Type3" not in (tmp_path / "fig6.pdf").read_bytes()
+
+
+def test_own_results_with_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    fill(tmp_path, ("pixels",), score=40.0)
+    assert main(["--store", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    points = pd.read_csv(tmp_path / "out" / "fig6.csv")
+    assert list(points.columns)[:7] == SCHEMA
+    assert len(points) == 8
+    assert set(points["source"]) == {"own"}
+    assert set(points["scale"]) == {"lab"}
+    assert (points["low"] < points["score"]).all()
+    assert (points["score"] < points["high"]).all()
+    printed = capsys.readouterr().out
+    assert printed.startswith("Lab result")
+    assert str(tmp_path / "out" / "fig6.png") in printed
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
+
+
+def test_a_gap_stays_a_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    for benchmark, category in LAB.items():
+        if category != "vision_centric":
+            put(tmp_path, manifest(("mae",), benchmark, category))
+    assert main(["--store", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    points = pd.read_csv(tmp_path / "out" / "fig6.csv")
+    assert list(points.loc[points["score"].isna(), "encoder"]) == ["mae"]
+    assert (
+        "mae: seed 0 left out of Vision-Centric: not evaluated on counting, depth" in capsys.readouterr().err
+    )
+
+
+def test_both_refuses_lab_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    assert main(["--both", "--store", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "--both is for results at scale=paper, and these have scale=lab" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_both_draws_paper_scale_results_over_the_published(tmp_path: Path) -> None:
+    for category, ids in benchmarks().items():
+        for benchmark in ids:
+            put(tmp_path, manifest(("siglip",), benchmark, category, axes={"scale": "paper"}))
+    fill(tmp_path, ("mae",))
+    arguments = ["--both", "--store", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert main([*arguments, "--only", "scale=paper"]) == 0
+    points = pd.read_csv(tmp_path / "out" / "fig6.csv")
+    assert points["source"].value_counts().to_dict() == {"published": 76, "own": 4}
+
+
+def test_scales_share_no_axis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    fill(tmp_path, ("siglip",), axes={"scale": "mini"})
+    assert main(["--store", str(tmp_path)]) == 2
+    assert "--only scale=lab" in capsys.readouterr().err
+
+
+def test_an_empty_store_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert f"no results in {tmp_path / 'none'}" in message
+    assert "python run.py -m encoder=siglip,dinov2 connector=sva" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_corrupt_manifests_are_counted_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    place = tmp_path / "evaluate" / "broken"
+    place.mkdir()
+    (place / "manifest.json").write_text("{")
+    assert table.main(["--store", str(tmp_path)]) == 0
+    message = capsys.readouterr().err
+    assert "1 evaluation could not be read" in message
+    assert str(place) in message
+
+
+def test_same_results_give_the_same_bytes(tmp_path: Path) -> None:
+    """Here, and as a script from another directory, with another hash seed, by way of $CAMBRIAN_STORE."""
+    store, here, there = tmp_path / "store", tmp_path / "here", tmp_path / "there"
+    fill(store, ("siglip",))
+    fill(store, ("dinov2",), score=45.0)
+    assert main(["--store", str(store), "--out", str(here)]) == 0
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "CAMBRIAN_STORE": str(store)}
+    command = [sys.executable, str(ROOT / "analysis" / "plot_fig6.py"), "--out", str(there)]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    for name in FILES:
+        assert (here / name).read_bytes() == (there / name).read_bytes()
+    assert b"CreationDate" not in (here / "fig6.pdf").read_bytes()
+
+
+def test_only_the_best_are_named_when_not_all_labels_fit(tmp_path: Path) -> None:
+    for step, adapter in enumerate(("0M", "0.5M", "1.2M", "2.5M")):
+        for connector in ("concat", "sva"):
+            for encoder in ("siglip", "dinov2", "random"):
+                axes = {"adapter": adapter, "connector": connector}
+                fill(tmp_path, (encoder,), score=30.0 + 5 * step + (connector == "sva"), axes=axes)
+    lines = own_lines(read_results(tmp_path).frame).lines
+    assert len(lines) == 24
+    figure = draw(Drawing(lines=lines, title="title", subtitle="", ticks=("a", "b", "c", "d")))
+    names = {text.get_text() for text in figure.axes[0].texts} & {line.label for line in lines}
+    assert names == {"siglip sva 2.5M", "dinov2 sva 2.5M", "random sva 2.5M"}
+
+
+def test_supervisions_differ_without_colour() -> None:
+    assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.dashes for look in LOOKS.values()}) == len(LOOKS)
+
+
+@pytest.mark.parametrize(
+    ("heights", "placed"),
+    [
+        ([10.0, 50.0], [10.0, 50.0]),
+        ([50.0, 50.0], [49.0, 51.0]),
+        ([51.0, 50.0, 50.0], [52.333333, 48.333333, 50.333333]),
+        ([99.5, 100.0], [98.0, 100.0]),
+        ([0.0, 0.0], [0.0, 2.0]),
+    ],
+)
+def test_labels_keep_their_distance(heights: list[float], placed: list[float]) -> None:
+    assert spread(heights, 2.0, 0.0, 100.0) == pytest.approx(placed, abs=1e-5)
+
+
+def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    fill(tmp_path, ("random",), score=40.0)
+    assert table.main(["--store", str(tmp_path), "--csv", str(tmp_path / "table.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split(maxsplit=3)[:3] == ["supervision", "seeds", "General"]
+    assert lines[1].startswith("siglip  language     0      51.0 [46.8, 54.5] blind 28.5  55.0 [50.8, 58.5]")
+    assert lines[2].startswith("random  control ")
+    assert lines[3].split() == ["chance", "25.0", "25.0", "25.0", "25.0"]
+    assert list(pd.read_csv(tmp_path / "table.csv").columns)[:7] == SCHEMA
