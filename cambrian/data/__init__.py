@@ -1,0 +1,1 @@
+"""Conversations and the batches made of them."""

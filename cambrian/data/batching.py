@@ -1,0 +1,111 @@
+"""Which examples make up the batch of a step, and examples as tensors.
+
+Shapes: S samples, T positions, B images (samples without one have no row), R resolution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cambrian.data.conversation import Images
+from cambrian.data.tokenization import IGNORED, Example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Samples as tensors on one device."""
+
+    ids: tuple[str, ...]
+    input_ids: Tensor
+    """(S, T) long."""
+    labels: Tensor
+    """(S, T) long, `IGNORED` where nothing is supervised."""
+    attention_mask: Tensor
+    """(S, T) bool, False on padding."""
+    placeholder: Tensor
+    """(S, T) bool, True where the positions of an image go."""
+    images: dict[int, Tensor]
+    """Resolution -> uint8 (B, R, R, 3), for the samples that have an image, in their order; may be empty."""
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Move to `device`."""
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device),
+            labels=self.labels.to(device),
+            attention_mask=self.attention_mask.to(device),
+            placeholder=self.placeholder.to(device),
+            images={resolution: images.to(device) for resolution, images in self.images.items()},
+        )
+
+
+def collate(
+    examples: Sequence[Example], images: dict[int, Tensor], *, pad_id: int, padding: Literal["left", "right"]
+) -> Batch:
+    """Pad to the longest example: on the right for training, on the left for generation."""
+    length = max(len(example.input_ids) for example in examples)
+    shape = (len(examples), length)
+    input_ids = np.full(shape, pad_id, dtype=np.int64)
+    labels = np.full(shape, IGNORED, dtype=np.int64)
+    attention_mask = np.zeros(shape, dtype=bool)
+    placeholder = np.zeros(shape, dtype=bool)
+    for row, example in enumerate(examples):
+        count = len(example.input_ids)
+        span = slice(0, count) if padding == "right" else slice(length - count, length)
+        input_ids[row, span] = example.input_ids
+        labels[row, span] = example.labels
+        attention_mask[row, span] = True
+        placeholder[row, span] = example.placeholder
+    return Batch(
+        ids=tuple(example.id for example in examples),
+        input_ids=torch.from_numpy(input_ids),
+        labels=torch.from_numpy(labels),
+        attention_mask=torch.from_numpy(attention_mask),
+        placeholder=torch.from_numpy(placeholder),
+        images=images,
+    )
+
+
+def load_images(
+    images: Images, indices: Sequence[int | None], resolutions: Sequence[int]
+) -> dict[int, Tensor]:
+    """Fetch the images of the samples that have one, at each of the resolutions; empty if none has one."""
+    present = [index for index in indices if index is not None]
+    if not present:
+        return {}
+    return {
+        resolution: torch.from_numpy(np.array(images(present, resolution)))
+        for resolution in sorted(set(resolutions))
+    }
+
+
+class ConversationBatches:
+    """Says which examples the global batch of a step holds: each epoch is a permutation of its own."""
+
+    def __init__(self, *, size: int, epochs: float, batch_size: int, seed: int) -> None:
+        """Plan `epochs` passes (a fraction leaves out the rest of the last one) over `size` examples."""
+        self.size = size
+        self.batch_size = batch_size
+        self.seed = seed
+        self.total = round(size * epochs)
+        self.steps = math.ceil(self.total / batch_size)
+        self._order = (-1, np.empty(0, dtype=np.int64))
+
+    def indices(self, step: int) -> list[int]:
+        """Give the examples of 0-based `step`; the last batch takes what is left."""
+        assert 0 <= step < self.steps, (step, self.steps)
+        first = step * self.batch_size
+        positions = range(first, min(first + self.batch_size, self.total))
+        return [int(self._permutation(at // self.size)[at % self.size]) for at in positions]
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng([self.seed, epoch]).permutation(self.size))
+        return self._order[1]

@@ -1,0 +1,49 @@
+"""What all training data is turned into before any tokenizer sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A question and its answer; a caption is the answer to an empty question."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """One training example: turns about one image or about none."""
+
+    id: str
+    image: int | None
+    """Index among the images of its corpus; None for text alone."""
+    turns: tuple[Turn, ...]
+
+
+class Images(Protocol):
+    """Gives images by index."""
+
+    def __call__(self, indices: Sequence[int], resolution: int) -> np.ndarray:
+        """Give the images as uint8 (B, R, R, 3), R being `resolution` in pixels."""
+        ...
+
+
+class Corpus(Protocol):
+    """Conversations and their images, by index."""
+
+    def __len__(self) -> int: ...
+
+    def conversation(self, index: int) -> Conversation:
+        """Give the conversation at `index`."""
+        ...
+
+    def images(self, indices: Sequence[int], resolution: int) -> np.ndarray:
+        """Give the images as uint8 (B, R, R, 3), R being `resolution` in pixels."""
+        ...

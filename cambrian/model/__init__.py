@@ -1,0 +1,1 @@
+"""The assembled multimodal LLM."""

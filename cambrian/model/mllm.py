@@ -1,0 +1,131 @@
+"""The multimodal LLM: encoders, connector, LLM, and the way of an image through them.
+
+Shapes: S samples, T positions, B images, L side of the grid of visual tokens, H width of the LLM,
+M supervised positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Cache
+
+from cambrian.connectors.base import Connector, VisualTokens
+from cambrian.data.batching import Batch
+from cambrian.data.tokenization import IGNORED, ChatTokenizer
+from cambrian.encoders.base import VisionEncoder
+from cambrian.model.aggregation import aggregate_inside
+from cambrian.model.language import Language
+from cambrian.model.splice import splice, visual_rows
+
+
+class MultimodalLLM(nn.Module):
+    """An LLM that sees. Which parts train is decided by `cambrian.model.freezing.freeze`."""
+
+    def __init__(
+        self,
+        *,
+        encoders: Sequence[VisionEncoder],
+        connector: Connector,
+        connector_recipe: Mapping[str, Any],
+        language: Language,
+        chat: ChatTokenizer,
+    ) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        self.connector = connector
+        self.connector_recipe = dict(connector_recipe)
+        self.llm = language.llm
+        self.grid_positions = language.grid_positions
+        self.chat = chat
+
+    @property
+    def eyes(self) -> tuple[VisionEncoder, ...]:
+        """The encoders, in the order the connector was built for."""
+        return tuple(encoder for encoder in self.encoders if isinstance(encoder, VisionEncoder))
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Image sides in pixels that the encoders need, one per encoder."""
+        return tuple(encoder.resolution for encoder in self.eyes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.llm.device
+
+    @property
+    def language(self) -> Language:
+        """The LLM with its tokenizer and grid positions."""
+        return Language(llm=self.llm, tokenizer=self.chat.tokenizer, grid_positions=self.grid_positions)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Cross-entropy of the supervised tokens of a right-padded batch: its sum, and their number.
+
+        The head is applied where there is a label and nowhere else.
+        """
+        # Padding on the right is behind everything a real position may look at: no mask is needed.
+        states = self.states(batch, attention_mask=None, position_ids=None, cache=None)  # (S, T, H)
+        targets = batch.labels[:, 1:]
+        supervised = targets != IGNORED
+        logits = self.logits(states[:, :-1][supervised])  # (M, V)
+        loss = F.cross_entropy(logits.float(), targets[supervised], reduction="sum")
+        return loss, supervised.sum()
+
+    def states(
+        self, batch: Batch, *, attention_mask: Tensor | None, position_ids: Tensor | None, cache: Cache | None
+    ) -> Tensor:
+        """Run the LLM over text and images: last hidden states (S, T, H), keys and values into `cache`."""
+        embeddings = self.llm.get_input_embeddings()(batch.input_ids)  # (S, T, H)
+        inputs = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
+        if not batch.images:
+            assert not batch.placeholder.any(), "places for visual tokens, but no image"
+            return self.decode(embeddings, **inputs)
+        visual = self.see(batch.images)
+        tokens = visual.tokens.to(embeddings.dtype)
+        rows = visual_rows(tokens, visual.keep, visual.keep_rows, self.connector.newline)
+        spliced = splice(embeddings, batch.placeholder, rows)
+        layers = self.llm.model.layers
+        with aggregate_inside(self.connector.aggregation, layers, visual.aggregation, spliced.visual):
+            return self.decode(spliced.embeddings, **inputs)
+
+    def see(self, images: Mapping[int, Tensor]) -> VisualTokens:
+        """Turn images, uint8 (B, R, R, 3) for each resolution R, into visual tokens (B, L, L, H)."""
+        visual = self.connector([_encode(encoder, images[encoder.resolution]) for encoder in self.eyes], None)
+        if self.grid_positions is None:
+            return visual
+        return replace(visual, tokens=self.grid_positions(visual.tokens))
+
+    def decode(
+        self,
+        embeddings: Tensor,
+        *,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
+        past_key_values: Cache | None,
+    ) -> Tensor:
+        """Run the decoder layers over embeddings (S, T, H)."""
+        output = self.llm.model(
+            inputs_embeds=embeddings,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=past_key_values is not None,
+        )
+        return output.last_hidden_state
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Scores of the next token, (..., V) from (..., H)."""
+        return self.llm.lm_head(states)
+
+
+def _encode(encoder: VisionEncoder, images: Tensor) -> Tensor:
+    """Features (B, g, g, C); a frozen encoder keeps nothing for a backward pass."""
+    trained = any(parameter.requires_grad for parameter in encoder.parameters())
+    with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
+        return encoder(images)

@@ -1,0 +1,68 @@
+"""What the training loop is told in order to align or tune a multimodal LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from cambrian.data.batching import ConversationBatches, collate, load_images
+from cambrian.data.conversation import Corpus
+from cambrian.model.freezing import is_trained, parameter_groups
+from cambrian.model.mllm import MultimodalLLM
+from cambrian.optimizer import ParameterGroup
+
+
+class MultimodalTask:
+    """Learn to say the answers of a corpus. The model is frozen as wanted, and on its device, before."""
+
+    def __init__(
+        self,
+        model: MultimodalLLM,
+        corpus: Corpus,
+        batches: ConversationBatches,
+        *,
+        rates: Mapping[str, float],
+        weight_decay: float,
+    ) -> None:
+        assert batches.size == len(corpus), (batches.size, len(corpus))
+        self._model = model
+        self._corpus = corpus
+        self._batches = batches
+        self._rates = rates
+        self._weight_decay = weight_decay
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Connector, SVA, LLM and vision, as far as they train."""
+        return parameter_groups(self._model, self._rates, self._weight_decay)
+
+    def state(self) -> dict[str, nn.Module]:
+        """The trained parts."""
+        return {name: part for name, part in self._model.named_children() if is_trained(part)}
+
+    def batch(self, step: int) -> list[int]:
+        """Places in the corpus of the examples of `step`."""
+        return self._batches.indices(step)
+
+    def split(self, batch: list[int], micro_batch: int) -> list[list[int]]:
+        """Cut into parts of at most `micro_batch` examples."""
+        return [batch[start : start + micro_batch] for start in range(0, len(batch), micro_batch)]
+
+    def loss(self, micro_batch: list[int]) -> tuple[Tensor, Tensor]:
+        """Summed cross-entropy of the supervised tokens, and their number."""
+        model = self._model
+        conversations = [self._corpus.conversation(index) for index in micro_batch]
+        places = [conversation.image for conversation in conversations]
+        images = load_images(self._corpus.images, places, model.resolutions)
+        examples = [model.chat.encode(conversation) for conversation in conversations]
+        batch = collate(examples, images, pad_id=model.chat.pad_id, padding="right").to(model.device)
+        loss, count = model.loss(batch)
+        return loss, count.to(torch.float32)
+
+    def ids(self, batch: list[int]) -> list[str]:
+        """Ids of the conversations."""
+        return [self._corpus.conversation(index).id for index in batch]
+
+    def after_step(self, step: int) -> None:
+        """Nothing follows an update."""

@@ -1,0 +1,55 @@
+"""AdamW without the wait: the update of `torch.optim.AdamW`, which imports the compiler (seconds)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterGroup:
+    """Parameters that share a learning rate and a weight decay."""
+
+    name: str
+    """Such as `connector` or `llm`; names may repeat (with and without decay)."""
+    parameters: list[nn.Parameter]
+    lr: float
+    """Peak of the schedule."""
+    weight_decay: float
+    """Decoupled: each update also shrinks the weights by `lr * weight_decay`."""
+
+
+def split_decay(
+    name: str, parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float
+) -> list[ParameterGroup]:
+    """Group what trains, so that vectors (biases, norms, single tokens) are not decayed; matrices are."""
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.ndim > 1]
+    vectors = [parameter for parameter in trained if parameter.ndim <= 1]
+    groups = ((matrices, weight_decay), (vectors, 0.0))
+    return [
+        ParameterGroup(name=name, parameters=members, lr=lr, weight_decay=decay)
+        for members, decay in groups
+        if members
+    ]
+
+
+def make_optimizer(groups: Sequence[ParameterGroup], betas: tuple[float, float]) -> torch.optim.AdamW:
+    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), one fused kernel per group; rates come with each step."""
+    members = [{"params": group.parameters, "weight_decay": group.weight_decay} for group in groups]
+    return torch.optim.AdamW(members, betas=betas, fused=True)
+
+
+def cosine_factor(step: int, *, steps: int, warmup_fraction: float) -> float:
+    """Factor on the learning rates at 0-based `step`: a linear warm-up to 1, then half a cosine towards 0.
+
+    Warm-up takes `ceil(warmup_fraction * steps)` steps. No step is wasted on a rate of zero: the first is
+    `1 / (warm-up + 1)`, and zero itself would come after the last.
+    """
+    warmup = math.ceil(warmup_fraction * steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
