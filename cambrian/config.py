@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cambrian.benchmarks.suite import BENCHMARKS, SUITES
 from cambrian.connectors.table import check_connector
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.runtime import PROJECT, Runtime
 from cambrian.schema import read, read_value
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimization:
@@ -80,6 +82,8 @@ class Benchmarks:
     """Which suite is asked, and how many questions of each benchmark."""
 
     name: str
+    include: tuple[str, ...]
+    """Suites or single benchmarks."""
     questions: int
     seed: int
 
@@ -221,10 +225,12 @@ def check_recipe(recipe: Recipe) -> list[str]:
         ]
     for stage, settings in (("align", scale.align), ("tune", scale.tune)):
         faults += _check_optimization(f"scale.{stage}", settings)
-    grids = [encoder.grid for encoder in recipe.encoders]
-    names = [encoder.name for encoder in recipe.encoders]
-    layers = int(recipe.llm.architecture["layers"])
-    return faults + check_connector(recipe.connector_settings, grids, names, layers)
+    known = {*SUITES, *BENCHMARKS}
+    faults += [
+        unknown_name("benchmark", name, known) for name in recipe.benchmarks.include if name not in known
+    ]
+    grids = {encoder.name: encoder.grid for encoder in recipe.encoders}
+    return faults + check_connector(recipe.connector_settings, grids, int(recipe.llm.architecture["layers"]))
 
 
 def _check_optimization(where: str, settings: Optimization) -> list[str]:
@@ -246,7 +252,9 @@ def _read_encoder(name: str, node: Mapping[str, Any], scale: str, faults: list[s
 
 def _at_scale(node: Mapping[str, Any], scale: str, where: str, faults: list[str]) -> Mapping[str, Any]:
     if scale not in node:
-        faults.append(f"{where} says nothing for scale={scale}; add a section '{scale}:' to its file in conf/")
+        faults.append(
+            f"{where} says nothing for scale={scale}; add a section '{scale}:' to its file in conf/"
+        )
         return {}
     return node[scale]
 

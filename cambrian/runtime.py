@@ -9,6 +9,8 @@ from typing import Protocol
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Folder of run.py, conf/ and sweeps/."""
+SHIPPED = Path(__file__).resolve().parent / "lab" / "weights"
+"""Finished encoders and the tiny LLM for the default settings, as entries of a store."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,8 @@ def read_value(hint: Any, value: object, where: str, faults: list[str]) -> Any: 
             return None
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         return tuple(
-            read_value(k, v, f"{where}[{i}]", faults) for i, (k, v) in enumerate(zip(kinds, value, strict=True))
+            read_value(k, v, f"{where}[{i}]", faults)
+            for i, (k, v) in enumerate(zip(kinds, value, strict=True))
         )
     if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
         return {str(k): read_value(arguments[1], v, f"{where}.{k}", faults) for k, v in value.items()}

@@ -32,4 +32,6 @@ class StudySweeper(Sweeper):
         sys.exit(run_sweep(arguments))
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="study", node=StudySweeperConfig, provider="cambrian")
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="study", node=StudySweeperConfig, provider="cambrian"
+)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -209,7 +208,13 @@ def _elements(override: Override) -> list[tuple[str, Any]]:
 
 
 def _kind_of(value: object) -> str:
-    kinds = ((bool, "true or false"), (int, "whole number"), (float, "number"), (str, "word"), (Mapping, "mapping"))
+    kinds = (
+        (bool, "true or false"),
+        (int, "whole number"),
+        (float, "number"),
+        (str, "word"),
+        (Mapping, "mapping"),
+    )
     return next((name for kind, name in kinds if isinstance(value, kind)), "list")
 
 

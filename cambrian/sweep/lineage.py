@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from cambrian.benchmarks.suite import suite
+from cambrian.benchmarks.suite import Benchmark, select
 from cambrian.config import Encoder, Optimization, Recipe
 from cambrian.lab.world import WORLD_VERSION
 from cambrian.stages.base import Stage
@@ -27,15 +27,16 @@ def stages_of(recipe: Recipe) -> tuple[Run, dict[str, Stage]]:
 
     world = {"version": WORLD_VERSION, "seed": recipe.scale.world["seed"]}
     eyes = {
-        f"encoder.{index}": add(encoder_stage(encoder, world)) for index, encoder in enumerate(recipe.encoders)
+        f"encoder.{index}": add(encoder_stage(encoder, world))
+        for index, encoder in enumerate(recipe.encoders)
     }
     inputs = {**eyes, "language": add(language_stage(recipe, world))}
     if recipe.adapter_examples:
         inputs["align"] = add(_align_stage(recipe, world, inputs))
     model = add(_tune_stage(recipe, world, inputs))
     finals = tuple(
-        add(_evaluate_stage(recipe, benchmark.id, benchmark.category, world, {**eyes, "model": model}))
-        for benchmark in suite(recipe.benchmarks.name)
+        add(_evaluate_stage(recipe, benchmark, world, {**eyes, "model": model}))
+        for benchmark in select(recipe.benchmarks.include)
     )
     return Run(name=recipe.name, axes=recipe.axes, finals=finals), stages
 
@@ -115,20 +116,20 @@ def _tune_stage(recipe: Recipe, world: Mapping[str, int], inputs: Mapping[str, s
 
 
 def _evaluate_stage(
-    recipe: Recipe, benchmark: str, category: str, world: Mapping[str, int], inputs: Mapping[str, str]
+    recipe: Recipe, benchmark: Benchmark, world: Mapping[str, int], inputs: Mapping[str, str]
 ) -> Stage:
     questions = recipe.benchmarks.questions
     return Stage(
         kind="evaluate",
         recipe={
-            "benchmark": benchmark,
+            "benchmark": benchmark.recipe(),
             "questions": questions,
             "seed": recipe.benchmarks.seed,
             "world": world,
         },
         inputs=dict(inputs),
-        label=f"evaluate {recipe.name} {benchmark}",
-        axes={**recipe.axes, "benchmark": benchmark, "category": category},
+        label=f"evaluate {recipe.name} {benchmark.id}",
+        axes={**recipe.axes, "benchmark": benchmark.id, "category": benchmark.category},
         work=questions,
     )
 

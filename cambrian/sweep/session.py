@@ -9,17 +9,14 @@ from dataclasses import replace
 
 from cambrian.config import Experiment, read_experiments
 from cambrian.errors import UserError
-from cambrian.runtime import PROJECT
-from cambrian.sweep.execute import execute
+from cambrian.runtime import SHIPPED
+from cambrian.sweep.execute import execute, worker_count
 from cambrian.sweep.grid import expand, parse_overrides, sweep_arguments
 from cambrian.sweep.lineage import stages_of
 from cambrian.sweep.plan import Plan, make_plan
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
-
-SHIPPED = PROJECT / "cambrian" / "lab" / "weights"
-"""Finished encoders and the LLM for the default settings, as store entries."""
 
 
 def run_sweep(arguments: Sequence[str]) -> int:

@@ -1,0 +1,88 @@
+"""What the stages `align` and `tune` share: train a multimodal LLM on a corpus, from its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any, Literal
+
+from cambrian.data.batching import ConversationBatches
+from cambrian.lab.corpus import LabCorpus
+from cambrian.model.assembly import assemble, load_connector, save_trained
+from cambrian.model.freezing import freeze
+from cambrian.model.task import MultimodalTask
+from cambrian.stages.base import Artifact, Recipe, StageContext
+from cambrian.stages.device import prepare_device
+from cambrian.training import Schedule, fit
+
+TEMPLATE = "lab"
+
+
+def train_connected(
+    recipe: Recipe,
+    inputs: Mapping[str, Artifact],
+    context: StageContext,
+    *,
+    stage: Literal["align", "tune"],
+    vision: Literal["frozen", "unfrozen"],
+) -> dict[str, Any]:
+    """Train what `stage` trains and publish it; metrics hold the loss of the first and last steps.
+
+    Inputs are `encoder.0`, `encoder.1`, ..., `language`, and `align` where a connector was trained before.
+
+    Raises:
+        UserError: if the parts do not fit each other.
+        NonFiniteLoss: with the step and the ids of its batch.
+    """
+    device = prepare_device(context.runtime)
+    model = assemble(
+        encoder_dirs=[inputs[role].path for role in encoder_roles(inputs)],
+        language_dir=inputs["language"].path,
+        connector_recipe=recipe["connector"],
+        template=TEMPLATE,
+        seed=recipe["seed"],
+    )
+    if "align" in inputs:
+        load_connector(model, inputs["align"].path)
+    freeze(model, stage=stage, vision=vision)
+    model.to(device)
+    data, optimization = recipe["data"], recipe["optimization"]
+    corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], context.runtime.cache)
+    batches = ConversationBatches(
+        size=len(corpus), epochs=1.0, batch_size=optimization["batch_size"], seed=recipe["seed"]
+    )
+    task = MultimodalTask(
+        model, corpus, batches, rates=optimization["lr"], weight_decay=optimization["weight_decay"]
+    )
+    schedule = Schedule(
+        steps=batches.steps,
+        batch_size=optimization["batch_size"],
+        warmup_fraction=optimization["warmup_fraction"],
+        clip=optimization["clip"],
+        betas=tuple(optimization["betas"]),
+        seed=recipe["seed"],
+    )
+    result = fit(
+        task,
+        schedule,
+        workdir=context.workdir,
+        device=device,
+        micro_batch=context.runtime.micro_batch,
+        checkpoint_seconds=context.runtime.checkpoint_seconds,
+        tracker=context.tracker,
+        progress=context.progress,
+    )
+    save_trained(model.cpu(), context.payload)
+    edge = max(1, len(result.losses) // 20)
+    return {
+        "steps": schedule.steps,
+        "examples": len(corpus),
+        "loss_first": fmean(result.losses[:edge]),
+        "loss": fmean(result.losses[-edge:]),
+    }
+
+
+def encoder_roles(inputs: Mapping[str, Artifact]) -> list[str]:
+    """Roles of the encoders, in the order in which the connector was built for them."""
+    roles = [role for role in inputs if role.startswith("encoder.")]
+    return sorted(roles, key=lambda role: int(role.removeprefix("encoder.")))

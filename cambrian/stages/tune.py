@@ -1,0 +1,14 @@
+"""Stage `tune`: train connector and LLM on instructions, and the encoders if unfrozen (the paper's stage 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cambrian.stages.base import Artifact, Recipe, StageContext
+from cambrian.stages.connecting import train_connected
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
+    """Publish connector, LLM and, if unfrozen, encoders."""
+    return train_connected(recipe, inputs, context, stage="tune", vision=recipe["vision"])
