@@ -1,0 +1,128 @@
+"""A plan for people (tables) and for programs (JSON)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from cambrian.sweep.estimate import wall_seconds
+from cambrian.sweep.plan import Plan
+
+WIDTH = 100
+ROWS = 40
+"""Runs that are listed one by one."""
+
+
+def plan_as_dict(plan: Plan, workers: int = 1) -> dict[str, Any]:
+    """Describe `plan` in plain JSON values.
+
+    Returns:
+        {"runs": [{"name", "axes", "finals": [digest], "pending": stages still to run}],
+         "stages": [{"digest", "kind", "label", "inputs": {role: digest},
+                     "state": "done" | "shipped" | "pending" | "unneeded",
+                     "code_changed": reused although the code changed under the same version,
+                     "estimate_seconds": for pending stages, else 0}], inputs before what is made from them,
+         "totals": {"runs", "stages", "reused", "pending", "unneeded", "kinds": {kind: the same four},
+                    "cpu_seconds": sum of the estimates, "workers", "wall_seconds": on so many workers}}
+    """
+    kinds = plan.kinds()
+    by_kind = {
+        kind: {"stages": n.unique, "reused": n.reused, "pending": n.pending, "unneeded": n.unneeded}
+        for kind, n in kinds.items()
+    }
+    names = ("stages", "reused", "pending", "unneeded")
+    return {
+        "runs": [
+            {
+                "name": run.name,
+                "axes": dict(run.axes),
+                "finals": list(run.finals),
+                "pending": plan.missing(run),
+            }
+            for run in plan.runs
+        ],
+        "stages": [
+            {
+                "digest": digest,
+                "kind": stage.kind,
+                "label": stage.label,
+                "inputs": dict(stage.inputs),
+                "state": str(plan.states[digest]),
+                "code_changed": digest in plan.changed,
+                "estimate_seconds": round(plan.seconds[digest], 2) if digest in plan.seconds else 0,
+            }
+            for digest, stage in plan.stages.items()
+        ],
+        "totals": {
+            "runs": len(plan.runs),
+            **{name: sum(counts[name] for counts in by_kind.values()) for name in names},
+            "kinds": by_kind,
+            "cpu_seconds": round(sum(plan.seconds.values()), 2),
+            "workers": workers,
+            "wall_seconds": round(wall_seconds(plan.tasks(), workers), 2),
+        },
+    }
+
+
+def print_plan(plan: Plan, workers: int, file: TextIO | None = None) -> None:
+    """Print runs, unique stages by kind, what is reused and the estimate of the rest, in 100 columns."""
+    console = Console(file=file or sys.stdout, highlight=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    console.print(_run_table(plan))
+    if len(plan.runs) > ROWS:
+        console.print(f"... and {len(plan.runs) - ROWS:,} more runs")
+    console.print(_stage_table(plan))
+    if plan.pending:
+        cpu, wall = sum(plan.seconds.values()), wall_seconds(plan.tasks(), workers)
+        noun = "worker" if workers == 1 else "workers"
+        console.print(
+            f"To run: {len(plan.pending):,} stages, about {duration(cpu)} of one core, "
+            f"{duration(wall)} on {workers} {noun}."
+        )
+    else:
+        console.print("Nothing to run: every result is in the store.")
+    for digest in [digest for digest in plan.stages if digest in plan.changed][:ROWS]:
+        console.print(f"Reused, code changed: {digest[:12]} {plan.stages[digest].label}")
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time as people say it: 40 s, 12 min, 3.5 h, 2.1 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def _run_table(plan: Plan) -> Table:
+    table = Table(title=f"{len(plan.runs):,} runs", title_justify="left")
+    table.add_column("run", overflow="fold")
+    table.add_column("scores", justify="right")
+    table.add_column("to run", justify="right")
+    for run in plan.runs[:ROWS]:
+        missing = plan.missing(run)
+        table.add_row(run.name, f"{len(run.finals)}", f"{missing} stages" if missing else "done")
+    return table
+
+
+def _stage_table(plan: Plan) -> Table:
+    kinds = plan.kinds()
+    table = Table(title=f"{len(plan.stages):,} unique stages", title_justify="left")
+    table.add_column("kind")
+    for name in ("unique", "reused", "code changed", "to run", "estimate (one core)"):
+        table.add_column(name, justify="right")
+    for kind, counts in kinds.items():
+        table.add_row(
+            kind,
+            f"{counts.unique:,}",
+            f"{counts.reused:,}",
+            f"{counts.changed:,}" if counts.changed else "",
+            f"{counts.pending:,}",
+            duration(counts.seconds) if counts.pending else "",
+        )
+    return table

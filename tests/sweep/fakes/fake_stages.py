@@ -1,0 +1,64 @@
+"""Stage kinds without any learning, which write down that they ran; workers can import this module."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cambrian.errors import UserError
+from cambrian.stages.base import KINDS, Artifact, StageContext, StageKind
+
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+FAKES = {name: StageKind(name=name, version=1, function="fake_stages:run") for name in KINDS}
+
+
+def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
+    """Append `name begin` and `name end` to the log; between them sleep, fail or die as the recipe says."""
+    _note(recipe, "begin")
+    for step in range(1, 1 + round(recipe["seconds"] / 0.05)):
+        time.sleep(0.05)
+        context.tracker.log({"loss": 1.0 / step}, step=step)
+        context.progress(step, round(recipe["seconds"] / 0.05))
+    act = recipe["act"]
+    if act == "fail":
+        raise ValueError("no good\nat all")
+    if act == "mend":
+        raise UserError("set this to that")
+    if act == "die once" and not (context.workdir / "died").exists():
+        (context.workdir / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if act == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if act == "listen":
+        _assert_loopback()
+    if act == "interrupt":
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    (context.payload / "result.txt").write_text(recipe["name"])
+    _note(recipe, "end")
+    return {"score": float(len(inputs))}
+
+
+def _assert_loopback() -> None:
+    """All processes of this worker's Ray listen to this machine alone."""
+    raylet = psutil.Process().parents()[0]
+    family = [raylet, *raylet.children(recursive=True), *raylet.parents()[0].children()]
+    sockets = [
+        socket
+        for process in {process.pid: process for process in family}.values()
+        for socket in process.net_connections(kind="tcp")
+        if socket.status == psutil.CONN_LISTEN
+    ]
+    assert len(sockets) >= 3
+    assert {socket.laddr.ip for socket in sockets} <= LOOPBACK
+
+
+def _note(recipe: Mapping[str, Any], word: str) -> None:
+    with Path(recipe["log"]).open("a") as log:
+        log.write(f"{recipe['name']} {word} {os.getpid()}\n")

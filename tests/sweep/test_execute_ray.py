@@ -1,0 +1,142 @@
+"""Executing a plan on Ray: dying workers, killed drivers, signals. Real processes, so seconds each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cambrian.runtime import PROJECT
+
+FAKES = Path(__file__).parent / "fakes"
+STAGES = {"encoder", "language", *(f"{k}-{r}" for k in ("align", "tune") for r in "ab")} | {
+    f"evaluate-{r}{i}" for r in "ab" for i in (1, 2)
+}
+PATIENCE = 400
+"""Seconds; Ray takes a few to start on an idle machine and minutes on a busy one."""
+
+
+class Driver:
+    """A sweep of fake stages on Ray in a process of its own, with a home directory that must stay empty."""
+
+    def __init__(self, folder: Path, *, seconds: float = 0.1, **acts: str) -> None:
+        self.log = folder / "log"
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
+        words = json.dumps({name.replace("_", "-"): act for name, act in acts.items()})
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                FAKES / "drive.py",
+                folder / "store",
+                self.log,
+                "laptop",
+                words,
+                str(seconds),
+                "2",
+            ],
+            env={
+                **os.environ,
+                "HOME": str(self.home),
+                "PYTHONPATH": os.pathsep.join([str(PROJECT), str(FAKES)]),
+            },
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def outcome(self) -> tuple[int, dict[str, Any], str]:
+        """Exit code, the outcome it printed last, and all it printed."""
+        printed, _ = self.process.communicate(timeout=PATIENCE)
+        lines = printed.splitlines()
+        return self.process.returncode, json.loads(lines[-1]) if lines else {}, printed
+
+    def ends(self) -> list[str]:
+        """Names of the stages that came to their end, in order."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line.split()[0] for line in lines if line.split()[1] == "end"]
+
+    def wait_for_ends(self, count: int) -> list[psutil.Process]:
+        """Wait until `count` stages have ended; give all processes of the session."""
+        give_up = time.monotonic() + PATIENCE
+        while len(self.ends()) < count:
+            assert self.process.poll() is None, self.outcome()
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def scratch(self) -> list[Path]:
+        """What is left of its temporary directory."""
+        return list(Path(tempfile.gettempdir()).glob(f"cambrian-{os.getuid()}-{self.process.pid}*"))
+
+
+def test_a_sweep_survives_a_dying_worker_and_a_failing_stage(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, align_a="die once", tune_b="fail", evaluate_a1="listen")
+    code, outcome, printed = driver.outcome()
+    assert code == 1, printed
+    assert set(outcome["done"]) == STAGES - {"tune-b", "evaluate-b1", "evaluate-b2"}, printed
+    assert outcome["failed"] == {"tune-b": "ValueError: no good"}
+    assert set(outcome["not_run"]) == {"evaluate-b1", "evaluate-b2"}
+    assert outcome["unfinished"] == {"b": "tune-b: ValueError: no good"}
+    order = driver.ends()
+    assert set(Counter(order).values()) == {1}
+    begun = Counter(line.split()[0] for line in driver.log.read_text().splitlines() if "begin" in line)
+    assert {name: count for name, count in begun.items() if count > 1} == {"align-a": 2}
+    for run in ("a", "b"):
+        assert order.index("encoder") < order.index(f"align-{run}") > order.index("language")
+    assert order.index("align-a") < order.index("tune-a") < order.index("evaluate-a1")
+    assert "retrying align-a: its worker died" in printed
+    assert 'raise ValueError("no good' in printed
+    assert list(driver.home.rglob("*")) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "log", "store"]
+    assert driver.scratch() == []
+
+
+@pytest.mark.slow
+def test_a_killed_driver_takes_its_workers_along_and_can_be_repeated(tmp_path: Path) -> None:
+    first = Driver(tmp_path, seconds=1.0)
+    family = first.wait_for_ends(3)
+    first.process.kill()
+    first.process.wait()
+    _, alive = psutil.wait_procs(family, timeout=90)  # workers take seconds, Ray's own helpers longer
+    assert alive == []
+    ended = first.ends()
+    code, outcome, printed = Driver(tmp_path, seconds=1.0).outcome()
+    assert code == 0, printed
+    assert set(outcome["done"]).isdisjoint(ended[:-2])  # the last ones may have ended without being published
+    assert {name: n for name, n in Counter(first.ends()).items() if n > 1}.keys() <= set(ended[-2:])
+    assert first.scratch() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+def test_a_signal_ends_the_sweep_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    driver = Driver(tmp_path, seconds=1.0)
+    family = driver.wait_for_ends(2)
+    driver.process.send_signal(number)
+    code, outcome, printed = driver.outcome()
+    assert code == 130, printed
+    assert set(outcome["not_run"].values()) == {"interrupted"}
+    assert "Traceback" not in printed
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+    assert driver.scratch() == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_always_dies_fails_its_stage_alone(tmp_path: Path) -> None:
+    code, outcome, printed = Driver(tmp_path, tune_a="die").outcome()
+    assert code == 1, printed
+    assert outcome["failed"] == {"tune-a": "its worker died (killed, or out of memory?)"}
+    assert set(outcome["done"]) == STAGES - {"tune-a", "evaluate-a1", "evaluate-a2"}

@@ -1,0 +1,91 @@
+import itertools
+import random
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from cambrian.errors import ConfigError, UserError
+from cambrian.sweep import grid
+
+AXES = {
+    "encoder": ["siglip", "dinov2", "[siglip,dinov2]", "random"],
+    "connector": ["concat", "mlp", "sva", "sva_no_multi_agg"],
+    "adapter": ["0M", "0.5M", "1.2M"],
+    "vision": ["frozen", "unfrozen"],
+    "seed": ["0", "3"],
+    "scale.tune.batch_size": ["32", "16"],
+}
+
+
+def test_points_equal_hydras_own_composition():
+    points = [
+        [f"{key}={value}" for key, value in zip(AXES, values, strict=True)]
+        for values in itertools.product(*AXES.values())
+    ]
+    words = [f"{key}={','.join(values)}" for key, values in AXES.items()]
+    ours = grid.expand(words)
+    assert len(ours) == len(points)
+    sampled = random.Random(0).sample(range(len(points)), 12)
+    with initialize_config_dir(str(grid.CONF), version_base="1.3"):
+        for index in sampled:
+            theirs = OmegaConf.to_container(hydra_compose("config", points[index]))
+            assert ours[index] == theirs, points[index]
+            assert list(ours[index]["encoders"]) == list(theirs["encoders"])
+
+
+def test_points_do_not_share_what_was_overridden():
+    first, second = grid.expand(["scale.tune.lr.llm=1.0e-3,5.0e-4"])
+    assert first["scale"]["tune"]["lr"]["llm"] == 1.0e-3
+    assert second["scale"]["tune"]["lr"]["llm"] == 5.0e-4
+    assert first["scale"]["align"] is second["scale"]["align"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["encoder=siglp"], "unknown encoder 'siglp'; did you mean 'siglip'?"),
+        (["encoder=[siglip,dino]"], "unknown encoder 'dino'"),
+        (["adaptor=1.2M"], "unknown configuration key 'adaptor'; did you mean 'adapter'?"),
+        (["scale.tune.batchsize=8"], "unknown key in scale.tune 'batchsize'; did you mean 'batch_size'?"),
+        (["seed=abc"], "seed expects a whole number (as in 0), got 'abc'"),
+        (["scale.tune.lr.llm=fast"], "scale.tune.lr.llm expects a number"),
+        (["+foo=1"], "keys are neither added nor deleted"),
+        (["~seed"], "keys are neither added nor deleted"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_faults_name_the_fix(words, said):
+    assert said in "\n".join(grid.check_overrides(words))
+
+
+def test_all_faults_at_once():
+    with pytest.raises(ConfigError) as raised:
+        grid.expand(["encoder=siglp,dinov2", "seed=abc", "scale.tune.batchsize=8"])
+    assert len(raised.value.faults) == 3
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=200, deadline=None)
+def test_any_word_is_read_or_refused(word):
+    try:
+        faults = grid.check_overrides([f"seed={word}"])
+    except ConfigError as error:
+        faults = list(error.faults)
+    assert all(isinstance(fault, str) and fault for fault in faults)
+
+
+def test_sweep_file_gives_axes_and_the_command_line_wins():
+    words = grid.sweep_arguments("fig6", ["encoder=siglip,mae", "seed=0,1"])
+    points = grid.expand(words)
+    assert len(points) == 4
+    assert {tuple(point["encoders"]) for point in points} == {("siglip",), ("mae",)}
+    assert all(point["adapter"]["name"] == "1.2M" for point in points)
+
+
+def test_unknown_sweep_lists_the_known():
+    with pytest.raises(UserError, match="unknown sweep 'fig66'; did you mean 'fig6'"):
+        grid.sweep_arguments("fig66", [])

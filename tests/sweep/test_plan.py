@@ -1,0 +1,397 @@
+"""The plan: every stage once, only what is needed, in an order that works, at a known price."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_stages import make, toy
+
+from cambrian.stages.base import KINDS, Stage, StageKind, digest_of
+from cambrian.sweep import plan as planning
+from cambrian.sweep.estimate import wall_seconds
+from cambrian.sweep.plan import Plan, Run, State, Task, make_plan, make_verified_plan
+from cambrian.sweep.rendering import duration, plan_as_dict, print_plan
+from cambrian.sweep.store import Store
+from cambrian.sweep.why import compare, complete, describe, main
+
+Graph = tuple[list[Run], dict[str, Stage]]
+
+
+@pytest.fixture(autouse=True)
+def toy_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kind of the study, but its work is the toy's."""
+    for name in [*KINDS, "toy"]:
+        monkeypatch.setitem(KINDS, name, StageKind(name=name, version=1, function="toy_stages:run"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def grid(visions: Sequence[str], adapters: Sequence[str], *, benchmarks: int = 2) -> Graph:
+    """One encoder; the align stage does not know whether the encoder will be unfrozen; 0M has none."""
+    stages: dict[str, Stage] = {}
+
+    def add(kind: str, label: str, inputs: Mapping[str, str], **recipe: Any) -> str:
+        axes = {"scale": "lab", "vision": vision}
+        full = {"name": kind, **recipe}
+        stage = Stage(kind=kind, recipe=full, inputs=dict(inputs), label=label, axes=axes, work=100.0)
+        return stages.setdefault(stage.digest, stage).digest
+
+    runs = []
+    for vision in visions:
+        for adapter in adapters:
+            inputs = {
+                "encoder.0": add("encoder", "encoder", {}),
+                "language": add("language", "language", {}),
+            }
+            if adapter != "0M":
+                inputs["align"] = add("align", f"align {adapter}", inputs, data=adapter)
+            model = add("tune", f"tune {adapter} {vision}", inputs, vision=vision)
+            finals = tuple(
+                add("evaluate", f"evaluate {vision} {adapter} {b}", {"model": model}, benchmark=b)
+                for b in range(benchmarks)
+            )
+            axes = {"vision": vision, "adapter": adapter}
+            runs.append(Run(name=f"{vision} {adapter}", axes=axes, finals=finals))
+    return runs, stages
+
+
+def counts(plan: Plan, field: str) -> dict[str, int]:
+    return {kind: getattr(count, field) for kind, count in plan.kinds().items()}
+
+
+def execute(plan: Plan, store: Store) -> list[str]:
+    """Run all tasks in the order of the plan; the labels of what ran."""
+    ran = []
+    for task in plan.tasks():
+        for digest in task.stages:
+            make(plan.stages[digest], store)
+            ran.append(plan.stages[digest].label)
+    return ran
+
+
+def test_frozen_and_unfrozen_share_their_align_stages(store: Store) -> None:
+    runs, stages = grid(["frozen", "unfrozen"], ["0M", "0.5M", "1.2M"])
+    plan = make_plan(runs, stages, store)
+    unique = {"encoder": 1, "language": 1, "align": 2, "tune": 6, "evaluate": 12}
+    assert counts(plan, "unique") == counts(plan, "pending") == unique
+    assert len(plan.runs) == 6
+    assert not store.root.exists()
+
+
+def test_inputs_come_before_what_is_made_from_them(store: Store) -> None:
+    plan = make_plan(*grid(["frozen", "unfrozen"], ["0M", "1.2M"]), store)
+    seen: set[str] = set()
+    for digest, stage in plan.stages.items():
+        assert set(stage.inputs.values()) <= seen
+        seen.add(digest)
+    finished: set[str] = set()
+    for task in plan.tasks():
+        assert set(task.depends) <= finished
+        finished.add(task.id)
+    assert {digest for task in plan.tasks() for digest in task.stages} == set(plan.pending)
+
+
+def test_all_evaluations_of_one_model_are_one_task(store: Store) -> None:
+    tasks = make_plan(*grid(["frozen", "unfrozen"], ["1.2M"], benchmarks=3), store).tasks()
+    evaluations = [task for task in tasks if task.kind == "evaluate"]
+    assert [len(task.stages) for task in evaluations] == [3, 3]
+    assert all(len(task.stages) == 1 for task in tasks if task.kind != "evaluate")
+    assert len(tasks) == 1 + 1 + 1 + 2 + 2
+
+
+def test_executing_a_plan_makes_the_next_one_empty(store: Store) -> None:
+    graph = grid(["frozen"], ["0M", "1.2M"])
+    plan = make_plan(*graph, store)
+    assert sorted(execute(plan, store)) == sorted(stage.label for stage in plan.stages.values())
+    again = make_plan(*graph, store)
+    assert (again.pending, again.tasks(), again.seconds) == ((), (), {})
+    assert set(again.states.values()) == {State.DONE}
+
+
+def test_growing_a_grid_changes_no_digest_and_repeats_nothing(store: Store) -> None:
+    small = grid(["frozen"], ["0M", "1.2M"])
+    execute(make_plan(*small, store), store)
+    large = grid(["unfrozen", "frozen"], ["1.2M", "0.5M", "0M"], benchmarks=3)
+    assert set(small[1]) <= set(large[1])
+    plan = make_plan(*large, store)
+    assert {d for d, state in plan.states.items() if state is State.DONE} == set(small[1])
+    assert counts(plan, "pending") == {"encoder": 0, "language": 0, "align": 1, "tune": 4, "evaluate": 14}
+
+
+def test_an_absent_stage_is_not_made_again_when_all_that_follows_is_there(store: Store) -> None:
+    runs, stages = grid(["frozen"], ["1.2M"])
+    execute(make_plan(runs, stages, store), store)
+    for kind in ("align", "encoder"):
+        (digest,) = store.digests(kind)
+        store.set_aside(kind, digest, "a test")
+    plan = make_plan(runs, stages, store)
+    assert plan.pending == ()
+    assert counts(plan, "unneeded") == {"encoder": 1, "language": 0, "align": 1, "tune": 0, "evaluate": 0}
+
+
+def test_a_missing_result_asks_for_exactly_its_missing_ancestors(store: Store) -> None:
+    runs, stages = grid(["frozen"], ["1.2M"])
+    execute(make_plan(runs, stages, store), store)
+    (tune,) = store.digests("tune")
+    final = runs[0].finals[0]
+    store.set_aside("tune", tune, "a test")
+    store.set_aside("evaluate", final, "a test")
+    plan = make_plan(runs, stages, store)
+    assert plan.pending == (tune, final)
+    assert plan.missing(runs[0]) == 2
+    assert [(task.kind, task.depends) for task in plan.tasks()] == [("tune", ()), ("evaluate", (tune,))]
+
+
+def test_the_verified_plan_makes_a_damaged_input_again(store: Store) -> None:
+    runs, stages = grid(["frozen"], ["1.2M"])
+    execute(make_plan(runs, stages, store), store)
+    (align,) = store.digests("align")
+    (tune,) = store.digests("tune")
+    for kind in ("tune", "evaluate"):
+        for digest in store.digests(kind):
+            store.set_aside(kind, digest, "a test")
+    (store.root / "align" / align / "text").write_text("damaged")
+    assert align not in make_plan(runs, stages, store).pending
+    plan = make_verified_plan(runs, stages, store)
+    assert plan.pending == (align, tune, *runs[0].finals)
+
+
+def test_a_damaged_shipped_input_is_made_again_too(tmp_path: Path) -> None:
+    shipped = Store(tmp_path / "shipped")
+    stage = toy("a")
+    after = toy("b", inputs={"a": stage.digest})
+    (make(stage, shipped).path / "text").write_text("damaged")
+    store = Store(tmp_path / "store", shipped=shipped.root)
+    runs = [Run(name="r", axes={}, finals=(after.digest,))]
+    stages = {stage.digest: stage, after.digest: after}
+    assert make_plan(runs, stages, store).states[stage.digest] is State.SHIPPED
+    assert make_verified_plan(runs, stages, store).pending == (stage.digest, after.digest)
+
+
+def test_changed_code_under_the_same_version_is_said_and_not_acted_upon(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, stages = grid(["frozen"], ["0M"])
+    execute(make_plan(runs, stages, store), store)
+    today = planning.code_fingerprint
+    monkeypatch.setattr(planning, "code_fingerprint", lambda kind: "new" if kind == "tune" else today(kind))
+    plan = make_plan(runs, stages, store)
+    assert plan.pending == ()
+    assert {plan.stages[digest].kind for digest in plan.changed} == {"tune"}
+    assert "Reused, code changed" in printed(plan)
+
+
+def test_a_new_version_is_a_new_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = toy("a").digest
+    monkeypatch.setitem(KINDS, "toy", StageKind(name="toy", version=2, function="toy_stages:run"))
+    assert toy("a").digest != before
+
+
+def test_the_estimate_learns_from_like_stages(store: Store) -> None:
+    runs, stages = grid(["frozen", "unfrozen"], ["1.2M"], benchmarks=1)
+    unmeasured = make_plan(runs, stages, store)
+    assert counts(unmeasured, "seconds")["tune"] == pytest.approx(2 * 100 * 0.005)
+    slow, fast = (
+        Stage(
+            kind="tune",
+            recipe={"name": "t", "vision": vision, "seconds": seconds},
+            inputs={},
+            label="measured",
+            axes={"scale": "lab", "vision": vision},
+            work=10.0,
+        )
+        for vision, seconds in (("unfrozen", 0.4), ("frozen", 0.0))
+    )
+    make(slow, store)
+    make(fast, store)
+    plan = make_plan(runs, stages, store)
+    estimates = {s.recipe["vision"]: plan.seconds[d] for d, s in plan.stages.items() if s.kind == "tune"}
+    assert 4.0 <= estimates["unfrozen"] < 20.0
+    assert estimates["frozen"] < 0.7 * estimates["unfrozen"]
+
+
+def task(name: str, seconds: float, *depends: str) -> Task:
+    return Task(id=name, kind="toy", stages=(name,), depends=depends, seconds=seconds, path_seconds=0.0)
+
+
+@pytest.mark.parametrize(("workers", "wall"), [(1, 16.0), (2, 10.0), (3, 10.0)])
+def test_the_wall_clock_is_played_through(workers: int, wall: float) -> None:
+    tasks = [task("a", 4.0), task("b", 6.0, "a"), task("c", 3.0, "a"), task("d", 2.0), task("e", 1.0, "d")]
+    assert wall_seconds(tasks, workers) == wall
+
+
+def test_too_few_workers_leave_a_task_waiting() -> None:
+    assert wall_seconds([task("a", 3.0), task("b", 3.0), task("c", 3.0)], 2) == 6.0
+
+
+def test_the_longest_path_goes_first(store: Store) -> None:
+    plan = make_plan(*grid(["frozen"], ["0M", "1.2M"]), store)
+    paths = [task.path_seconds for task in plan.tasks()]
+    assert paths == sorted(paths, reverse=True)
+    total = {task.kind: task.seconds for task in plan.tasks()}
+    assert paths[0] == pytest.approx(total["language"] + total["align"] + total["tune"] + total["evaluate"])
+
+
+def printed(plan: Plan, workers: int = 2) -> str:
+    out = io.StringIO()
+    print_plan(plan, workers, out)
+    return out.getvalue()
+
+
+def test_the_text_is_plain_and_narrow(store: Store) -> None:
+    text = printed(make_plan(*grid(["frozen", "unfrozen"], ["0M", "0.5M", "1.2M"]), store))
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert "6 runs" in text
+    row = next(line for line in text.splitlines() if " align " in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["align", "2", "0", "", "2", "0 s"]
+    assert "To run: 22 stages" in text
+
+
+def test_the_text_of_many_runs_stays_short_and_says_so(store: Store) -> None:
+    text = printed(make_plan(*grid(["frozen"], [f"{n}M" for n in range(60)]), store))
+    assert "... and 20 more runs" in text
+    assert len(text.splitlines()) < 80
+
+
+def test_nothing_to_run_is_said(store: Store) -> None:
+    graph = grid(["frozen"], ["0M"])
+    execute(make_plan(*graph, store), store)
+    assert "Nothing to run" in printed(make_plan(*graph, store))
+
+
+def test_the_json_holds_all_of_it(store: Store) -> None:
+    runs, stages = grid(["frozen", "unfrozen"], ["0M", "1.2M"])
+    execute(make_plan(runs[:1], stages, store), store)
+    plan = json.loads(json.dumps(plan_as_dict(make_plan(runs, stages, store), workers=2)))
+    assert [run["name"] for run in plan["runs"]] == [run.name for run in runs]
+    assert [run["pending"] for run in plan["runs"]] == [0, 4, 3, 4]
+    assert {stage["digest"]: stage["inputs"] for stage in plan["stages"]} == {
+        digest: dict(stage.inputs) for digest, stage in stages.items()
+    }
+    assert {s["kind"]: s["estimate_seconds"] for s in plan["stages"]}["align"] == 100 * 0.002
+    assert all(s["state"] == "pending" or s["estimate_seconds"] == 0 for s in plan["stages"])
+    totals = plan["totals"]
+    assert (totals["runs"], totals["stages"], totals["reused"], totals["pending"]) == (4, 15, 5, 10)
+    assert totals["kinds"]["align"] == {"stages": 1, "reused": 0, "pending": 1, "unneeded": 0}
+    assert 0 < totals["wall_seconds"] < totals["cpu_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (99, "99 s"), (600, "10 min"), (7200, "2.0 h"), (86400 * 2.5, "2.5 days")],
+)
+def test_durations_are_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+# --- identity -----------------------------------------------------------------------------------------
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+recipes = st.dictionaries(st.text(max_size=3), plain, max_size=4)
+
+
+def reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reordered(value[key]) for key in reversed(value)}
+    return [reordered(item) for item in value] if isinstance(value, list) else value
+
+
+@given(recipes)
+def test_the_order_of_keys_and_a_trip_through_json_do_not_matter(recipe: dict[str, Any]) -> None:
+    digest = digest_of(recipe)
+    assert digest == digest_of(reordered(recipe)) == digest_of(json.loads(json.dumps(recipe)))
+
+
+@given(recipes, recipes)
+def test_different_recipes_have_different_digests(one: dict[str, Any], two: dict[str, Any]) -> None:
+    assert (digest_of(one) == digest_of(two)) == (
+        json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
+    )
+
+
+@given(recipes, st.integers(min_value=-(2**53), max_value=2**53))
+def test_a_whole_number_is_not_a_float(recipe: dict[str, Any], number: int) -> None:
+    assert digest_of({**recipe, "n": number}) != digest_of({**recipe, "n": float(number)})
+
+
+@given(recipes, st.sampled_from([float("nan"), float("inf"), -float("inf"), object(), {1: 2}, b"x"]))
+def test_what_json_cannot_hold_is_refused(recipe: dict[str, Any], value: object) -> None:
+    with pytest.raises(ValueError, match=r"recipe\.deep\[0\]"):
+        digest_of({**recipe, "deep": [value]})
+
+
+def test_label_axes_and_work_do_not_enter_and_all_else_does() -> None:
+    def stage(**changes: Any) -> str:
+        base = {
+            "kind": "tune",
+            "recipe": {"a": 1},
+            "inputs": {"x": "1"},
+            "label": "l",
+            "axes": {},
+            "work": 1.0,
+        }
+        return Stage(**{**base, **changes}).digest
+
+    assert stage() == stage(label="m") == stage(axes={"seed": 1}) == stage(work=2.0)
+    changed = [
+        stage(kind="align"),
+        stage(recipe={"a": 2}),
+        stage(inputs={"x": "2"}),
+        stage(inputs={"y": "1"}),
+    ]
+    assert len({stage(), *changed}) == 5
+
+
+# --- why ----------------------------------------------------------------------------------------------
+
+
+def test_why_names_the_cause_in_the_inputs(store: Store) -> None:
+    small, large = toy("a", size=1), toy("a", size=2)
+    one, two = toy("b", inputs={"align": small.digest}), toy("b", inputs={"align": large.digest})
+    for stage in (small, large, one, two):
+        make(stage, store)
+
+    def lookup(digest: str) -> Mapping[str, Any] | None:
+        found = store.find("toy", digest)
+        return None if found is None else found.manifest
+
+    assert compare(one.digest, two.digest, lookup) == [
+        f"inputs.align: {small.digest[:12]} -> {large.digest[:12]}",
+        "align: recipe.size: 1 -> 2",
+    ]
+    assert compare(one.digest, one.digest, lookup) == ["the same stage"]
+    assert "  recipe.size = 1" in describe(small.digest, lookup)
+    assert f"  inputs.align = {small.digest}  toy a" in describe(one.digest, lookup)
+
+
+def test_why_on_the_command_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = make(toy("a", size=1), store).digest, make(toy("a", width=2), store).digest
+    assert main([one[:20], two, "--store", str(store.root)]) == 0
+    assert capsys.readouterr().out == "recipe.size: 1 -> (absent)\nrecipe.width: (absent) -> 2\n"
+    assert main(["nothing", "--store", str(store.root)]) == 2
+    assert "no stage in the store starts with 'nothing'" in capsys.readouterr().err
+
+
+def test_a_prefix_must_be_unique() -> None:
+    assert complete("ab", ["abc", "b"]) == "abc"
+    with pytest.raises(ValueError, match="short for 2 stages"):
+        complete("a", ["ab", "ac"])
