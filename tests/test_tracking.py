@@ -140,7 +140,11 @@ def test_offline_wandb_run_holds_what_the_stage_gave(tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
     root = Path(tracking.__file__).parents[1]
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(tests=str(Path(__file__).parent), store=str(tmp_path / "store"))],
+        [
+            sys.executable,
+            "-c",
+            SCRIPT.format(tests=str(Path(__file__).parent), store=str(tmp_path / "store")),
+        ],
         env={**kept, **agent, "HOME": str(home), "PYTHONPATH": str(root)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

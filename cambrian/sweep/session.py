@@ -58,6 +58,7 @@ def run(experiments: Sequence[Experiment]) -> int:
     if mode == "true":
         print_plan(plan, workers=worker_count(runtime))
         return 0
+    store.collect()
     outcome = execute(plan, store, runtime)
     print_scores(plan, store, outcome)
     return outcome.exit_code

@@ -1,0 +1,142 @@
+"""A plan under one Ray Tune Tuner: one trial per task, released when the tasks before it are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from cambrian.runtime import Runtime
+from cambrian.stages.base import Stage
+from cambrian.sweep.inline import run_task
+from cambrian.sweep.plan import Plan, Task
+from cambrian.sweep.progress import Board
+from cambrian.sweep.schedule import Failure, Schedule
+from cambrian.sweep.store import Store
+
+RETRIES = 2
+"""How often a task is given to another worker after one died."""
+QUEUE = 2
+"""Trials handed to Tune per place to run them: the next one is at hand, a more urgent one waits little."""
+
+
+def fit(plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Runtime, files: Path) -> None:
+    """Run every task of `schedule` on the Ray that this process is connected to.
+
+    Args:
+        plan: what the tasks are made of.
+        schedule: hands out the tasks and takes note of their ends.
+        board: is told what happens.
+        store: where workers put results.
+        runtime: as workers should see it.
+        files: directory for Tune's own files.
+    """
+    on_gpu = runtime.device.startswith("cuda")
+    places = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 1))
+    members = {task.id: [plan.stages[digest] for digest in task.stages] for task in schedule.tasks.values()}
+    trainable = tune.with_resources(
+        tune.with_parameters(TaskTrainable, members=members, store=store, runtime=runtime),
+        {"cpu": 1, "gpu": 1} if on_gpu else {"cpu": 1},
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=TaskSearcher(schedule, board),
+            num_samples=len(members),
+            max_concurrent_trials=QUEUE * max(1, places),
+            # A warm worker has its imports behind it. One with a GPU may keep its memory, that starts anew.
+            reuse_actors=not on_gpu,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep",
+            storage_path=str(files),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[BoardCallback(schedule, board)],
+        ),
+    )
+    tuner.fit()
+
+
+class TaskTrainable(tune.Trainable):
+    """A worker of Tune: one step makes the stages of one task. Results go through the store.
+
+    Errors of a stage are part of the result, for trying again would only repeat them. What kills the worker
+    is for Tune to retry; the stage then resumes from its checkpoint.
+    """
+
+    def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (with_parameters adds arguments)
+        self, config: dict[str, Any], members: Mapping[str, list[Stage]], store: Store, runtime: Runtime
+    ) -> None:
+        """Keep what all trials of this worker share."""
+        self._members = members
+        self._store = store
+        self._runtime = runtime
+
+    def step(self) -> dict[str, Any]:
+        """Make the stages of the task that the trial's config names."""
+        failures = run_task(self._members[self.config["task"]], self._store, self._runtime)
+        return {"done": True, "failures": list(failures.items())}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Agree to serve another trial."""
+        return True
+
+
+class _Unsaved:
+    """Stays out of Tune's own snapshots: the store knows what is done, the next sweep makes its own plan."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class TaskSearcher(_Unsaved, Searcher):
+    """Tune's view of a schedule: a suggestion is a task that can start now."""
+
+    def __init__(self, schedule: Schedule, board: Board) -> None:
+        super().__init__()
+        self._schedule = schedule
+        self._board = board
+        self._tasks: dict[str, Task] = {}
+
+    def suggest(  # pyright: ignore[reportIncompatibleMethodOverride] (Tune's annotation lacks FINISHED)
+        self, trial_id: str
+    ) -> dict[str, str] | str | None:
+        """Hand out a task, FINISHED when all have ended, None while none can start."""
+        task = self._schedule.next()
+        if task is None:
+            return Searcher.FINISHED if self._schedule.is_over else None
+        self._tasks[trial_id] = task
+        return {"task": task.id}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Take note of the end of a task; after an `error` there is no result, the worker died too often."""
+        task = self._tasks.pop(trial_id)
+        failures: dict[str, Failure] = dict(result["failures"]) if result and not error else {}
+        self._board.finished(task, failures, self._schedule.finish(task, failures))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write nothing."""
+
+
+class BoardCallback(_Unsaved, tune.Callback):
+    """Tells the board when workers begin and die."""
+
+    def __init__(self, schedule: Schedule, board: Board) -> None:
+        self._schedule = schedule
+        self._board = board
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
+        """A worker has begun."""
+        self._board.started(self._schedule.tasks[trial.config["task"]])
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
+        """A worker has died, and the task will be tried again."""
+        self._board.retried(self._schedule.tasks[trial.config["task"]])
