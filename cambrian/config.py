@@ -62,6 +62,8 @@ class Language:
 
     name: str
     architecture: Mapping[str, Any]
+    mixture: Mapping[str, Any]
+    """What it is pre-trained on."""
     optimization: Mapping[str, Any]
 
 

@@ -14,8 +14,7 @@ from cambrian.lab.world import COLOURS, LETTERS, NUMBERS, SHAPES, SIDE, Scene, T
 
 ORDINALS = ("first", "second", "third", "fourth")
 YES_NO = ("yes", "no")
-SIDEWAYS = ("left", "right")
-UPRIGHT = ("above", "below")
+DIRECTIONS = ("left", "right", "up", "down")
 _FACTS = fact_candidates()
 _SUMS = sum_candidates()
 
@@ -104,17 +103,10 @@ def chart_extreme(scene: Scene) -> list[Candidate]:
 
 
 def count(scene: Scene) -> list[Candidate]:
-    """How many of one colour, of one shape, or at all (one to five)."""
+    """How many objects there are: two to six."""
     if scene.kind != "objects":
         return []
-    asked = {"how many objects": len(scene.things)}
-    asked |= {f"how many {colour} ones": number for colour, number in _colours(scene).items()}
-    asked |= {f"how many {shape} ones": number for shape, number in _shapes(scene).items()}
-    return [
-        Candidate(question=question, answer=NUMBERS[number])
-        for question, number in asked.items()
-        if number <= 5
-    ]
+    return [Candidate(question="how many objects are there", answer=NUMBERS[len(scene.things)])]
 
 
 def depth(scene: Scene) -> list[Candidate]:
@@ -134,18 +126,17 @@ def depth(scene: Scene) -> list[Candidate]:
 
 
 def relation(scene: Scene) -> list[Candidate]:
-    """On which side of another thing one is."""
+    """Which of two is further left, right, up or down."""
     asked = []
     for one, other in permutations(_named(scene), 2):
         down, right = one.cell // SIDE - other.cell // SIDE, one.cell % SIDE - other.cell % SIDE
-        for words, offset in ((SIDEWAYS, right), (UPRIGHT, down)):
-            if offset:
-                sides = " or ".join(words) + (" of" if words == SIDEWAYS else "")
+        for direction, lead in (("left", -right), ("right", right), ("up", -down), ("down", down)):
+            if lead:
                 asked.append(
                     Candidate(
-                        question=f"is {one.colour} {sides} {other.colour}",
-                        answer=words[offset > 0],
-                        options=words,
+                        question=f"which is further {direction} {one.colour} or {other.colour}",
+                        answer=one.colour if lead > 0 else other.colour,
+                        options=(one.colour, other.colour),
                     )
                 )
     return asked
@@ -168,12 +159,18 @@ def distance(scene: Scene) -> list[Candidate]:
 
 
 def location(scene: Scene) -> list[Candidate]:
-    """The cell in which the only red star is; other things may be red, or stars."""
-    pairs = Counter((thing.colour, thing.shape) for thing in scene.things)
-    return [
-        Candidate(question=f"where is the {thing.colour} {thing.shape}", answer=place(thing.cell))
+    """The cell of the only red one, the only star, or the only red star where others are red, or stars."""
+    names = [
+        name
         for thing in scene.things
-        if pairs[thing.colour, thing.shape] == 1
+        for name in (thing.colour, f"the {thing.shape}", f"the {thing.colour} {thing.shape}")
+    ]
+    cells = [thing.cell for thing in scene.things for _ in range(3)]
+    counts = Counter(names)
+    return [
+        Candidate(question=f"where is {name}", answer=place(cell))
+        for name, cell in zip(names, cells, strict=True)
+        if counts[name] == 1
     ]
 
 

@@ -20,15 +20,20 @@ def _describe_things(scene: Scene, rng: Random) -> str:
     if len(named) > _MOST_NAMED:
         chosen = sorted(rng.sample(range(len(named)), _MOST_NAMED))
         named = tuple(named[position] for position in chosen)
-    with_depth, with_place = rng.random() < 0.7, rng.random() < 0.7
-    parts = [_describe_thing(thing, with_depth=with_depth, with_place=with_place) for thing in named]
+    with_depth = rng.random() < 0.7
+    where = rng.choice(("before", "after", "unsaid"))
+    parts = [_describe_thing(thing, with_depth=with_depth, where=where) for thing in named]
     return " ".join([NUMBERS[len(scene.things)], "objects", *parts])
 
 
-def _describe_thing(thing: Thing, *, with_depth: bool, with_place: bool) -> str:
-    depth = f"{thing.depth} " if with_depth else ""
-    where = f"{place(thing.cell)} " if with_place else ""
-    return f"{where}a {depth}{thing.colour} {thing.shape}"
+def _describe_thing(thing: Thing, *, with_depth: bool, where: str) -> str:
+    words = (
+        f"a {thing.depth} {thing.colour} {thing.shape}" if with_depth else f"a {thing.colour} {thing.shape}"
+    )
+    # In both orders, so that a place leads to its object and an object to its place.
+    before = f"{place(thing.cell)} " if where == "before" else ""
+    after = f" {place(thing.cell)}" if where == "after" else ""
+    return f"{before}{words}{after}"
 
 
 def _describe_sign(scene: Scene, rng: Random) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from cambrian.data.conversation import Turn
 from cambrian.errors import UserError, unknown_name
 from cambrian.lab import asking
-from cambrian.lab.asking import SIDEWAYS, UPRIGHT, YES_NO
+from cambrian.lab.asking import YES_NO
 from cambrian.lab.facts import FACTS, Candidate
 from cambrian.lab.world import (
     COLOURS,
@@ -40,8 +40,6 @@ class TaskRow:
     """All answers, equally frequent in tests; none where every answer is its own."""
     per_image: int = 1
     """Most questions of this task about one training image."""
-    weights: Mapping[str, float] = field(default_factory=dict)
-    """How often to prefer an answer in training (1 unless said), to undo what scenes favour."""
 
 
 _ROWS = (
@@ -96,16 +94,22 @@ _ROWS = (
         category="vision_centric",
         ask=asking.count,
         kinds=("objects",),
-        answers=NUMBERS[1:6],
-        weights={"one": 0.35, "two": 0.6},
+        answers=NUMBERS[2:7],
     ),
-    TaskRow(name="depth", category="vision_centric", ask=asking.depth, kinds=("objects",), answers=COLOURS),
+    TaskRow(
+        name="depth",
+        category="vision_centric",
+        ask=asking.depth,
+        kinds=("objects",),
+        answers=COLOURS,
+        per_image=2,
+    ),
     TaskRow(
         name="relation",
         category="vision_centric",
         ask=asking.relation,
         kinds=("objects",),
-        answers=SIDEWAYS + UPRIGHT,
+        answers=COLOURS,
     ),
     TaskRow(
         name="distance", category="vision_centric", ask=asking.distance, kinds=("objects",), answers=COLOURS
@@ -149,7 +153,7 @@ def questions_for(
         if row.name not in available:
             available[row.name] = _by_answer(row, scene)
         if available[row.name]:
-            chosen = _choose(row, available[row.name], rng)
+            chosen = _choose(available[row.name], rng)
             turns[chosen.question] = (row.name, Turn(question=chosen.question, answer=chosen.answer))
     return list(turns.values())
 
@@ -211,10 +215,8 @@ def _by_answer(row: TaskRow, scene: Scene) -> dict[str, list[Candidate]]:
     return grouped
 
 
-def _choose(row: TaskRow, available: Mapping[str, list[Candidate]], rng: Random) -> Candidate:
-    answers = list(available)
-    weights = [row.weights.get(answer, 1.0) for answer in answers]
-    return rng.choice(available[rng.choices(answers, weights)[0]])
+def _choose(available: Mapping[str, list[Candidate]], rng: Random) -> Candidate:
+    return rng.choice(available[rng.choice(list(available))])
 
 
 def _quotas(row: TaskRow, n: int, rng: Random) -> dict[str, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cambrian.lab.asking import ORDINALS, SIDEWAYS, UPRIGHT, YES_NO
+from cambrian.lab.asking import DIRECTIONS, ORDINALS, YES_NO
 from cambrian.lab.facts import FACTS, PHRASINGS
 from cambrian.lab.world import COLOURS, COLUMNS, DEPTHS, LETTERS, NUMBERS, ROWS, SHAPES
 
 _GLUE = """
-    a anything bar chart closer colour high highest how is letter letters lowest many minus nearer objects of
-    ones or plus shape sign the there to what where which with written
+    a anything bar chart closer colour further high highest how is letter letters lowest many minus nearer
+    objects of ones or plus shape sign the there to what where which with written
 """
 
 
@@ -16,7 +16,7 @@ def _collect() -> tuple[str, ...]:
     words: set[str] = set(_GLUE.split())
     for known in (COLOURS, SHAPES, DEPTHS, ROWS, COLUMNS, LETTERS, NUMBERS):
         words.update(known)
-    for known in (ORDINALS, SIDEWAYS, UPRIGHT, YES_NO):
+    for known in (DIRECTIONS, ORDINALS, YES_NO):
         words.update(known)
     for _, subject, answer in FACTS:
         words.update((subject, answer))

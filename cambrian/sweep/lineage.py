@@ -68,6 +68,7 @@ def language_stage(recipe: Recipe, world: Mapping[str, int]) -> Stage:
         kind="language",
         recipe={
             "architecture": recipe.llm.architecture,
+            "mixture": recipe.llm.mixture,
             "optimization": optimization,
             "world": world,
             "seed": 0,

@@ -1,0 +1,1 @@
+"""Vision encoders: images in, a grid of features out."""

@@ -1,0 +1,48 @@
+"""What every vision encoder gives its neighbours: a square grid of features.
+
+Shape legend: B images, R resolution in pixels, g grid side, C feature width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class VisionEncoder(nn.Module):
+    """Turns images into a grid of features; subclasses write `features`."""
+
+    def __init__(self, *, architecture: Mapping[str, Any], resolution: int, grid: int, width: int) -> None:
+        super().__init__()
+        self.architecture = dict(architecture)
+        """The plain dict that builds this encoder again."""
+        self.resolution = resolution
+        """Side of the input images in pixels."""
+        self.grid = grid
+        """Side of the feature grid."""
+        self.width = width
+        """Channels of one feature."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode uint8 `images` (B, R, R, 3) as float features (B, g, g, C).
+
+        Raises:
+            ValueError: if the images are not uint8 of this encoder's resolution.
+        """
+        expected = (self.resolution, self.resolution, 3)
+        if images.dtype != torch.uint8 or images.shape[1:] != expected:
+            given = f"{images.dtype} {tuple(images.shape)}"
+            raise ValueError(f"images must be torch.uint8 (B, {', '.join(map(str, expected))}), got {given}")
+        return self.features(normalize(images))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Encode normalised `pixels` (B, 3, R, R) as (B, g, g, C)."""
+        raise NotImplementedError
+
+
+def normalize(images: Tensor) -> Tensor:
+    """Map uint8 (B, R, R, 3) to float (B, 3, R, R) in [-1, 1], laid out channels last in memory."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
