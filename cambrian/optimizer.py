@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+
 @dataclass(frozen=True, kw_only=True)
 class ParameterGroup:
     """Parameters that share a learning rate and a weight decay."""
@@ -38,7 +39,7 @@ def split_decay(
 
 
 def make_optimizer(groups: Sequence[ParameterGroup], betas: tuple[float, float]) -> torch.optim.AdamW:
-    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), one fused kernel per group; rates come with each step."""
+    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), a fused kernel per group; each step sets its rates."""
     members = [{"params": group.parameters, "weight_decay": group.weight_decay} for group in groups]
     return torch.optim.AdamW(members, betas=betas, fused=True)
 

@@ -93,7 +93,7 @@ def test_a_single_run_finds_the_result_of_the_sweep(swept):
 
 
 def test_a_new_seed_trains_only_its_own_stages(swept):
-    store, _, words = swept
+    store, _, _ = swept
     before = set(manifests(store))
     call(["-m", "encoder=pixels", "connector=concat", "seed=0,1", "cluster=inline", *SHORT], store)
     new = {digest: m["kind"] for digest, m in manifests(store).items() if digest not in before}

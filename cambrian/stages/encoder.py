@@ -11,7 +11,7 @@ from cambrian.stages.device import prepare_device
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
-    """Publish the encoder as config.json and model.safetensors; metrics hold what a linear probe reads from it."""
+    """Publish the encoder in its own format; metrics hold what a linear probe reads from its features."""
     return train(
         recipe,
         workdir=context.workdir,

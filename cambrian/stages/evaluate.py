@@ -1,4 +1,4 @@
-"""Stage `evaluate`: ask one model the questions of one benchmark, with the image and blind, and score the answers."""
+"""Stage `evaluate`: ask a model the questions of one benchmark, sighted and blind, and score the answers."""
 
 from __future__ import annotations
 

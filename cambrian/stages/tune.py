@@ -1,4 +1,4 @@
-"""Stage `tune`: train connector and LLM on instructions, and the encoders if unfrozen (the paper's stage 2)."""
+"""Stage `tune`: train connector, LLM and, if unfrozen, encoders on instructions (the paper's stage 2)."""
 
 from __future__ import annotations
 

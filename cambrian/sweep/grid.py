@@ -73,7 +73,7 @@ def check_overrides(arguments: Sequence[str]) -> list[str]:
 
 
 def check_value(config: Config, key: str, value: object, arguments: Iterable[str] = ()) -> list[str]:
-    """Faults of setting dotted `key` to `value`: the key must exist and the type must be that of its default."""
+    """Faults of setting dotted `key` to `value`: it must exist, and the type must be that of its default."""
     node: Any = config
     parts = key.split(".")
     for depth, part in enumerate(parts):

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from cambrian.benchmarks.suite import Benchmark, select
-from cambrian.config import Encoder, Optimization, Recipe
 from cambrian.lab.world import WORLD_VERSION
+from cambrian.recipe import Encoder, Optimization, Recipe
 from cambrian.stages.base import Stage
 from cambrian.sweep.plan import Run
 

@@ -17,7 +17,7 @@ WIDTH = 110
 
 
 def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
-    """Print one row per run: category means over benchmarks in percent, `sighted (blind)`, and the average."""
+    """Print one row per run: category means in percent, `sighted (blind)`, and their average."""
     console = Console(width=WIDTH, highlight=False)
     scores = {run.name: run_scores(run, store) for run in plan.runs}
     table = Table("run", *CATEGORIES.values(), "average", title="score in %, (blind)", title_justify="left")

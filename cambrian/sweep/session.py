@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -65,10 +66,18 @@ def run(experiments: Sequence[Experiment]) -> int:
 
 
 def make_study_plan(experiments: Sequence[Experiment], store: Store) -> Plan:
-    """Plan the union of the stages of all `experiments`; equal runs count once."""
+    """Plan the union of the stages of all `experiments`; equal runs count once.
+
+    Runs that differ in more than their axes, such as a learning rate, get part of a digest into their name.
+    """
     stages, runs = {}, {}
     for experiment in experiments:
-        run_, own = stages_of(experiment.recipe)
+        one, own = stages_of(experiment.recipe)
         stages.update(own)
-        runs.setdefault(run_.finals, run_)
-    return make_plan(list(runs.values()), stages, store)
+        runs.setdefault(one.finals, one)
+    names = Counter(one.name for one in runs.values())
+    named = [
+        one if names[one.name] == 1 else replace(one, name=f"{one.name} {one.finals[0][:6]}")
+        for one in runs.values()
+    ]
+    return make_plan(named, stages, store)

@@ -1,0 +1,119 @@
+"""What determines the result of a run: its design choices, typed; nothing of where or how fast it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimization:
+    """Settings of one training stage. Rates are peak rates of a cosine schedule with linear warm-up."""
+
+    batch_size: int
+    """Examples per optimizer step, over all workers and micro-batches."""
+    lr: Mapping[str, float]
+    """Peak learning rate per parameter group."""
+    weight_decay: float
+    warmup_fraction: float
+    betas: tuple[float, float]
+    clip: float
+    """Largest norm of the gradient."""
+    steps: int = 0
+    """Optimizer steps; 0 where the number of examples decides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """One vision encoder at one scale."""
+
+    name: str
+    supervision: str
+    """language, self, other; or control for encoders that learnt nothing."""
+    architecture: Mapping[str, Any]
+    objective: Mapping[str, Any]
+    optimization: Mapping[str, Any]
+    """Pre-training; empty for the controls."""
+    grid: int
+    """Side of the feature grid that the architecture gives."""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it has weights at all."""
+        return self.architecture["kind"] != "pixels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """The language model: architecture and pre-training."""
+
+    name: str
+    architecture: Mapping[str, Any]
+    mixture: Mapping[str, Any]
+    """What it is pre-trained on."""
+    optimization: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Sizes and training settings that all runs of a scale share."""
+
+    name: str
+    world: Mapping[str, int]
+    captions: int
+    instructions: int
+    align: Optimization
+    tune: Optimization
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmarks:
+    """Which suite is asked, and how many questions of each benchmark."""
+
+    name: str
+    include: tuple[str, ...]
+    """Suites or single benchmarks."""
+    questions: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that determines the result of a run."""
+
+    encoders: tuple[Encoder, ...]
+    connector: str
+    connector_settings: Mapping[str, Any]
+    adapter: str
+    adapter_examples: int
+    vision: str
+    vision_lr: float
+    """0 when the encoder is frozen."""
+    instruct: str
+    instruct_examples: int
+    llm: Language
+    scale: Scale
+    benchmarks: Benchmarks
+    seed: int
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The design choices by name, for labels, tables and figures."""
+        return {
+            "scale": self.scale.name,
+            "encoder": [encoder.name for encoder in self.encoders],
+            "supervision": [encoder.supervision for encoder in self.encoders],
+            "connector": self.connector,
+            "adapter": self.adapter,
+            "vision": self.vision,
+            "instruct": self.instruct,
+            "llm": self.llm.name,
+            "seed": self.seed,
+        }
+
+    @property
+    def name(self) -> str:
+        """Short readable name of the run."""
+        encoders = "+".join(encoder.name for encoder in self.encoders)
+        return f"{encoders} {self.connector} {self.adapter} {self.vision} {self.instruct} s{self.seed}"
