@@ -39,7 +39,7 @@ def split_decay(
 
 
 def make_optimizer(groups: Sequence[ParameterGroup], betas: tuple[float, float]) -> torch.optim.AdamW:
-    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), a fused kernel per group; each step sets its rates."""
+    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), fused per group; each step sets its rates."""
     members = [{"params": group.parameters, "weight_decay": group.weight_decay} for group in groups]
     return torch.optim.AdamW(members, betas=betas, fused=True)
 

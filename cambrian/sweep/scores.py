@@ -1,4 +1,4 @@
-"""The closing table of a session: each run's score per category, with what a blind model gets."""
+"""The closing table of a session: each run's score per category, with what the same model scores blind."""
 
 from __future__ import annotations
 
@@ -14,51 +14,48 @@ from cambrian.sweep.plan import Plan, Run
 from cambrian.sweep.store import Store
 
 WIDTH = 110
+METRICS = ("score", "blind", "chance")
+
+Means = dict[str, dict[str, float]]
+"""Category -> metric -> mean over the category's benchmarks, in percent."""
 
 
 def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
-    """Print one row per run: category means in percent, `sighted (blind)`, and their average."""
+    """Print one row per run: category means in percent, `sighted (blind)`, and the mean of the categories."""
     console = Console(width=WIDTH, highlight=False)
-    scores = {run.name: run_scores(run, store) for run in plan.runs}
     table = Table("run", *CATEGORIES.values(), "average", title="score in %, (blind)", title_justify="left")
+    chance: Means = {}
     for run in plan.runs:
-        own = scores[run.name]
-        if own is None:
+        means = category_means(run, store)
+        if means is None:
             table.add_row(run.name, *["-"] * len(CATEGORIES), "no result")
             continue
-        cells = [f"{own[c][0]:.1f} ({own[c][1]:.1f})" if c in own else "-" for c in CATEGORIES]
-        table.add_row(run.name, *cells, f"{fmean(sighted for sighted, _ in own.values()):.1f}")
-    console.print(table)
-    chance = next((run_chance(run, store) for run in plan.runs if scores[run.name]), {})
+        chance = means
+        cells = [
+            f"{means[name]['score']:.1f} ({means[name]['blind']:.1f})" if name in means else "-"
+            for name in CATEGORIES
+        ]
+        table.add_row(run.name, *cells, f"{fmean(mean['score'] for mean in means.values()):.1f}")
     if chance:
-        levels = ", ".join(f"{CATEGORIES[c]} {chance[c]:.1f}" for c in CATEGORIES if c in chance)
-        console.print(f"chance: {levels}")
-    for digest, reason in outcome.failed.items():
-        console.print(f"failed: {plan.stages[digest].label} ({digest[:12]}): {reason}")
+        guessed = [f"{chance[name]['chance']:.1f}" if name in chance else "-" for name in CATEGORIES]
+        table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}")
+    console.print(table)
+    for name, reason in outcome.unfinished.items():
+        console.print(f"no result: {name}: {reason}")
     console.print(f"results: {store.root}")
 
 
-def run_scores(run: Run, store: Store) -> dict[str, tuple[float, float]] | None:
-    """Mean score and mean blind score per category; None while any benchmark of the run is missing."""
-    return _category_means(run, store, ("score", "blind"))  # pyright: ignore[reportReturnType]
-
-
-def run_chance(run: Run, store: Store) -> dict[str, float]:
-    """Mean score of random guessing per category."""
-    return {
-        category: values[0] for category, values in (_category_means(run, store, ("chance",)) or {}).items()
-    }
-
-
-def _category_means(run: Run, store: Store, names: tuple[str, ...]) -> dict[str, tuple[float, ...]] | None:
-    by_category: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+def category_means(run: Run, store: Store) -> Means | None:
+    """Average the benchmarks of each category; None while any benchmark of the run is missing."""
+    rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     for digest in run.finals:
         artifact = store.find("evaluate", digest)
         if artifact is None:
             return None
-        category = artifact.manifest["axes"]["category"]
-        by_category[category].append(tuple(float(artifact.metrics[name]) for name in names))
+        rows[artifact.manifest["axes"]["category"]].append(
+            {name: float(artifact.metrics[name]) for name in METRICS}
+        )
     return {
-        category: tuple(fmean(column) for column in zip(*rows, strict=True))
-        for category, rows in by_category.items()
+        category: {name: fmean(row[name] for row in own) for name in METRICS}
+        for category, own in rows.items()
     }
