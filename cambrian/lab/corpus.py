@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from cambrian.data.conversation import Conversation, Turn
 from cambrian.lab.captions import caption
-from cambrian.lab.questions import questions_for
+from cambrian.lab.questions import SOLVED, questions_for
 from cambrian.lab.render import render_batch
 from cambrian.lab.world import WORLD_VERSION, Scene, make_scene
 
@@ -52,7 +52,7 @@ class LabCorpus:
         if self.kind == "caption":
             turns = (Turn(question="", answer=caption(scene, rng)),)
         else:
-            turns = tuple(turn for _, turn in questions_for(scene, rng, TURNS_PER_IMAGE))
+            turns = tuple(turn for _, turn in questions_for(scene, rng, TURNS_PER_IMAGE, SOLVED))
         return Conversation(id=f"{self.kind}-{self.seed}-{index}", image=index, turns=turns)
 
     def images(self, indices: Sequence[int], resolution: int) -> np.ndarray:

@@ -169,7 +169,8 @@ class LanguageTask:
         draw = rng.random()
         if draw < captions:
             return (Turn(question="", answer=caption(scene, rng)),), scene
-        asked = questions_for(scene, rng, rng.randint(1, self._mixture["turns"][scene.kind]))
+        most = self._mixture["turns"][scene.kind]
+        asked = questions_for(scene, rng, rng.randint(1, most), tuple(TASKS))
         return tuple(turn for _, turn in asked), None if draw < captions + blind else scene
 
     def _encode(self, name: str, turns: tuple[Turn, ...], scene: Scene | None) -> Example:

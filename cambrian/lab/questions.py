@@ -40,6 +40,9 @@ class TaskRow:
     """All answers, equally frequent in tests; none where every answer is its own."""
     per_image: int = 1
     """Most questions of this task about one training image."""
+    solved: bool = True
+    """Whether the lab's LLM solves it from perfect symbolic input. If not, no encoder could pass, so it is
+    neither a benchmark nor instruction data, and only the LLM's own pre-training practises it."""
 
 
 _ROWS = (
@@ -110,9 +113,15 @@ _ROWS = (
         ask=asking.relation,
         kinds=("objects",),
         answers=COLOURS,
+        solved=False,
     ),
     TaskRow(
-        name="distance", category="vision_centric", ask=asking.distance, kinds=("objects",), answers=COLOURS
+        name="distance",
+        category="vision_centric",
+        ask=asking.distance,
+        kinds=("objects",),
+        answers=COLOURS,
+        solved=False,
     ),
     TaskRow(
         name="location",
@@ -120,10 +129,12 @@ _ROWS = (
         ask=asking.location,
         kinds=("objects",),
         answers=tuple(place(cell) for cell in range(SIDE * SIDE)),
+        solved=False,
     ),
 )
 TASKS: dict[str, TaskRow] = {row.name: row for row in _ROWS}
-"""Only tasks that the lab's language model solves from perfect symbolic input."""
+SOLVED = tuple(row.name for row in _ROWS if row.solved)
+"""The mini-benchmarks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +149,9 @@ class LabItem:
     """The answers that make sense; empty where there are too many to list."""
 
 
-def questions_for(
-    scene: Scene, rng: Random, n: int, tasks: Sequence[str] | None = None
-) -> list[tuple[str, Turn]]:
-    """Ask up to `n` different questions about a scene, as (task, turn) in random order."""
-    rows = [row for row in map(task_row, TASKS if tasks is None else tasks) if scene.kind in row.kinds]
+def questions_for(scene: Scene, rng: Random, n: int, tasks: Sequence[str]) -> list[tuple[str, Turn]]:
+    """Ask up to `n` different questions of `tasks` about a scene, as (task, turn) in random order."""
+    rows = [row for row in map(task_row, tasks) if scene.kind in row.kinds]
     slots = [row for row in rows for _ in range(row.per_image)]
     rng.shuffle(slots)
     turns: dict[str, tuple[str, Turn]] = {}

@@ -106,7 +106,7 @@ def test_every_word_is_in_the_vocabulary_and_every_word_of_it_is_used():
         scene = make_scene(0, "align", index)
         rng = Random(index)
         texts = [caption(scene, rng)]
-        for _, turn in questions_for(scene, rng, 8):
+        for _, turn in questions_for(scene, rng, 8, tuple(TASKS)):
             texts += [turn.question, turn.answer]
         used.update(word for text in texts for word in text.split(" "))
         used.update(word for cell in symbolic_cells(scene) for word in cell)
