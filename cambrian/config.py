@@ -173,9 +173,11 @@ def _read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> R
     settings = read(_RuntimeSettings, values, "runtime", faults)
     if settings is None:
         return None
-    for name in ("workers", "threads", "micro_batch"):
-        if getattr(settings, name) < 0:
-            faults.append(f"runtime.{name} must not be negative, got {getattr(settings, name)}")
+    limits = {"workers": (settings.workers, 0), "threads": (settings.threads, 1)}
+    limits["micro_batch"] = (settings.micro_batch, 0)
+    for name, (value, least) in limits.items():
+        if value < least:
+            faults.append(f"runtime.{name} must be at least {least}, got {value}")
     if len(faults) > before:
         return None
     return Runtime(store=Path(place).expanduser().resolve(), **vars(settings))

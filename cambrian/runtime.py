@@ -27,8 +27,8 @@ class Runtime:
     """Stages run at the same time; 0 means one per CPU core."""
     device: str = "cpu"
     """Torch device of training and evaluation."""
-    threads: int = 0
-    """Torch threads of one stage; 0 means all cores for a single run, one per worker in a sweep."""
+    threads: int = 1
+    """Torch threads of one stage."""
     micro_batch: int = 0
     """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
     checkpoint_seconds: float = 20.0

@@ -12,7 +12,7 @@ BROKEN = {
     "misspelt encoder in a list": (["-m", "encoder=siglip,dinov3"], "did you mean 'dinov2'"),
     "unknown axis": (["adaptor=1.2M"], "did you mean 'adapter'"),
     "unknown adapter size": (["adapter=3M"], "unknown adapter '3M'"),
-    "adapter beyond the data": (["adapter=2.5M", "scale.captions=20000"], "has 20000"),
+    "adapter beyond the data": (["adapter=2.5M", "scale.captions=9000"], "has 9000"),
     "word for a number": (["seed=abc"], "seed expects a whole number"),
     "misspelt nested key": (["scale.tune.batchsize=8"], "did you mean 'batch_size'"),
     "grid that does not divide": (["connector=sva", "connector.lab.side=3", "connector.lab.groups=[3]"], "3"),
@@ -26,7 +26,7 @@ BROKEN = {
     "unknown sweep": (["-m", "sweep=figure6"], "did you mean 'fig6'"),
     "aggregation beyond the LLM": (["connector=sva", "connector.lab.aggregation.start=9"], "layer"),
     "words that do not parse": (["encoder=[siglip"], "cannot read"),
-    "negative threads": (["runtime.threads=-1"], "must not be negative"),
+    "no threads": (["runtime.threads=0"], "runtime.threads must be at least 1"),
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from cambrian.errors import UserError
@@ -16,7 +14,7 @@ def prepare_device(runtime: Runtime) -> str:
     Raises:
         UserError: if there is no such device here.
     """
-    torch.set_num_threads(runtime.threads or os.cpu_count() or 1)
+    torch.set_num_threads(runtime.threads)
     if runtime.device.partition(":")[0] == "cuda" and not torch.cuda.is_available():
         raise UserError(f"runtime.device={runtime.device}, but torch sees no CUDA device here; use cpu")
     return runtime.device
