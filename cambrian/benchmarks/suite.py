@@ -80,6 +80,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         _lab("chart_extreme", "Chart Extreme", "ocr_chart", "short"),
         _lab("count", "Count", "vision_centric", "number"),
         _lab("depth", "Depth", "vision_centric", "short"),
+        _lab("location", "Location", "vision_centric", "short"),
     )
 }
 

@@ -10,7 +10,7 @@ from collections import Counter
 from itertools import permutations
 
 from cambrian.lab.facts import Candidate, fact_candidates, sum_candidates
-from cambrian.lab.world import COLOURS, LETTERS, NUMBERS, SHAPES, SIDE, Scene, Thing, place
+from cambrian.lab.world import COLOURS, COLUMNS, LETTERS, NUMBERS, ROWS, SHAPES, SIDE, Scene, Thing
 
 ORDINALS = ("first", "second", "third", "fourth")
 YES_NO = ("yes", "no")
@@ -142,35 +142,19 @@ def relation(scene: Scene) -> list[Candidate]:
     return asked
 
 
-def distance(scene: Scene) -> list[Candidate]:
-    """Which of two is closer to a third, where the squared distances differ by a factor of two or more."""
-    asked = []
-    for target, one, other in permutations(_named(scene), 3):
-        to_one, to_other = _squared_distance(target, one), _squared_distance(target, other)
-        if max(to_one, to_other) >= 2 * min(to_one, to_other):
-            asked.append(
-                Candidate(
-                    question=f"which is closer to {target.colour} {one.colour} or {other.colour}",
-                    answer=one.colour if to_one < to_other else other.colour,
-                    options=(one.colour, other.colour),
-                )
-            )
-    return asked
-
-
 def location(scene: Scene) -> list[Candidate]:
-    """The cell of the only red one, the only star, or the only red star where others are red, or stars."""
-    names = [
-        name
+    """The row or column of the only red one, the only star, or the only red star among red ones and stars."""
+    named = [
+        (name, thing.cell)
         for thing in scene.things
         for name in (thing.colour, f"the {thing.shape}", f"the {thing.colour} {thing.shape}")
     ]
-    cells = [thing.cell for thing in scene.things for _ in range(3)]
-    counts = Counter(names)
+    counts = Counter(name for name, _ in named)
     return [
-        Candidate(question=f"where is {name}", answer=place(cell))
-        for name, cell in zip(names, cells, strict=True)
+        Candidate(question=f"in which {line} is {name}", answer=words[at], options=words)
+        for name, cell in named
         if counts[name] == 1
+        for line, words, at in (("row", ROWS, cell // SIDE), ("column", COLUMNS, cell % SIDE))
     ]
 
 
@@ -194,8 +178,3 @@ def _named(scene: Scene) -> list[Thing]:
 
 def _nearness(thing: Thing) -> int:
     return ("near", "middle", "far").index(thing.depth)
-
-
-def _squared_distance(one: Thing, other: Thing) -> int:
-    down, right = one.cell // SIDE - other.cell // SIDE, one.cell % SIDE - other.cell % SIDE
-    return down * down + right * right

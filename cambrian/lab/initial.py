@@ -8,8 +8,10 @@ attending to what is like itself and copying it, and two heads of the first laye
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
 from cambrian.model.grid_positions import GridPositions
@@ -37,29 +39,34 @@ def start_with_lookups(llm: LlamaForCausalLM, positions: GridPositions) -> None:
     for table in (llm.get_input_embeddings(), positions.rows, positions.columns):
         assert isinstance(table, nn.Embedding)
         table.weight.normal_(std=EMBEDDING_DEVIATION)
-    for layer in llm.model.layers:
-        attention = layer.self_attn
-        attention.q_proj.weight.normal_(std=LIKENESS_DEVIATION)
-        attention.k_proj.weight.copy_(attention.q_proj.weight)
-        attention.v_proj.weight.normal_(std=COPY_DEVIATION)
-        attention.o_proj.weight.copy_(attention.v_proj.weight.T)
+    weights = dict(llm.named_parameters())
+    for layer in range(llm.config.num_hidden_layers):
+        attention = f"model.layers.{layer}.self_attn"
+        weights[f"{attention}.q_proj.weight"].normal_(std=LIKENESS_DEVIATION)
+        weights[f"{attention}.k_proj.weight"].copy_(weights[f"{attention}.q_proj.weight"])
+        weights[f"{attention}.v_proj.weight"].normal_(std=COPY_DEVIATION)
+        weights[f"{attention}.o_proj.weight"].copy_(weights[f"{attention}.v_proj.weight"].T)
+    angles = llm.model.rotary_emb.inv_freq  # (head size / 2,)
+    assert isinstance(angles, Tensor)
+    first = {
+        name.rpartition("self_attn.")[2]: weight for name, weight in weights.items() if ".0.self" in name
+    }
     for head in range(PREVIOUS_HEADS):
-        _attend_to_previous(llm, head)
+        _attend_to_previous(first, head, angles)
 
 
-def _attend_to_previous(llm: LlamaForCausalLM, head: int) -> None:
+def _attend_to_previous(attention: Mapping[str, Tensor], head: int, angles: Tensor) -> None:
     """Let a head of the first layer attend one position back.
 
     Rotary positions turn a key by its position's angles. A constant query, turned by one position's angles
     backwards, fits a constant key best exactly one position before.
     """
-    attention, size = llm.model.layers[0].self_attn, llm.config.head_dim
+    size = 2 * len(angles)
     rows = slice(head * size, (head + 1) * size)
-    angles = llm.model.rotary_emb.inv_freq  # (size / 2,)
     ones, zeros = torch.ones_like(angles), torch.zeros_like(angles)
-    attention.q_proj.weight[rows] *= PREVIOUS_LIKENESS
-    attention.k_proj.weight[rows] *= PREVIOUS_LIKENESS
-    attention.k_proj.bias[rows] = PREVIOUS_STRENGTH * torch.cat([ones, zeros])
-    attention.q_proj.bias[rows] = PREVIOUS_STRENGTH * torch.cat([angles.cos(), -angles.sin()])
-    attention.v_proj.weight[rows].normal_(std=PREVIOUS_COPY_DEVIATION)
-    attention.o_proj.weight[:, rows] = attention.v_proj.weight[rows].T
+    attention["q_proj.weight"][rows] *= PREVIOUS_LIKENESS
+    attention["k_proj.weight"][rows] *= PREVIOUS_LIKENESS
+    attention["k_proj.bias"][rows] = PREVIOUS_STRENGTH * torch.cat([ones, zeros])
+    attention["q_proj.bias"][rows] = PREVIOUS_STRENGTH * torch.cat([angles.cos(), -angles.sin()])
+    attention["v_proj.weight"][rows].normal_(std=PREVIOUS_COPY_DEVIATION)
+    attention["o_proj.weight"][:, rows] = attention["v_proj.weight"][rows].T

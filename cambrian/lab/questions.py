@@ -13,14 +13,14 @@ from cambrian.lab.asking import YES_NO
 from cambrian.lab.facts import FACTS, Candidate
 from cambrian.lab.world import (
     COLOURS,
+    COLUMNS,
     LETTERS,
     NUMBERS,
+    ROWS,
     SHAPES,
-    SIDE,
     WORLD_VERSION,
     Scene,
     make_scene,
-    place,
 )
 
 ANY = ("objects", "sign", "chart")
@@ -116,20 +116,12 @@ _ROWS = (
         solved=False,
     ),
     TaskRow(
-        name="distance",
-        category="vision_centric",
-        ask=asking.distance,
-        kinds=("objects",),
-        answers=COLOURS,
-        solved=False,
-    ),
-    TaskRow(
         name="location",
         category="vision_centric",
         ask=asking.location,
         kinds=("objects",),
-        answers=tuple(place(cell) for cell in range(SIDE * SIDE)),
-        solved=False,
+        answers=ROWS + COLUMNS,
+        per_image=2,
     ),
 )
 TASKS: dict[str, TaskRow] = {row.name: row for row in _ROWS}

@@ -7,8 +7,8 @@ from cambrian.lab.facts import FACTS, PHRASINGS
 from cambrian.lab.world import COLOURS, COLUMNS, DEPTHS, LETTERS, NUMBERS, ROWS, SHAPES
 
 _GLUE = """
-    a anything bar chart closer colour further high highest how is letter letters lowest many minus nearer
-    objects of ones or plus shape sign the there to what where which with written
+    a anything are bar chart colour column further high highest how in is letter letters lowest many minus
+    nearer objects of or plus row shape sign the there what where which with written
 """
 
 
