@@ -12,7 +12,7 @@ import sys
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from cambrian.errors import ConfigError, UserError
+from cambrian.errors import ConfigError, leaving_on_user_error
 from cambrian.sweep.grid import check_overrides
 
 
@@ -21,7 +21,8 @@ def main(config: DictConfig) -> None:
     """Execute the composed configuration in this process."""
     from cambrian.sweep.session import run_single  # late: --help and --cfg need none of it
 
-    sys.exit(run_single(OmegaConf.to_container(config, resolve=True)))  # pyright: ignore[reportArgumentType]
+    with leaving_on_user_error():
+        sys.exit(run_single(OmegaConf.to_container(config, resolve=True)))  # pyright: ignore[reportArgumentType]
 
 
 def check_command_line(words: list[str]) -> None:
@@ -36,9 +37,6 @@ def check_command_line(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with leaving_on_user_error():
         check_command_line(sys.argv[1:])
-        main()
-    except UserError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(2)
+    main()

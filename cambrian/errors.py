@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -18,6 +20,16 @@ class ConfigError(UserError):
         count = len(self.faults)
         head = f"{count} fault{'s' if count > 1 else ''} in the configuration; nothing was run:"
         super().__init__("\n".join([head, *(f"  - {fault}" for fault in self.faults)]))
+
+
+@contextmanager
+def leaving_on_user_error() -> Iterator[None]:
+    """Turn a `UserError` into its message on standard error and exit code 2, without a traceback."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 def unknown_name(what: str, given: str, known: Iterable[str]) -> str:

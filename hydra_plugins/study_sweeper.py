@@ -27,9 +27,11 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Optional[int]:  # noqa: UP045 - see above
         """Plan and execute the grid, then leave with its exit code."""
-        from cambrian.sweep.session import run_sweep  # late: Hydra loads this module at every start
+        from cambrian.errors import leaving_on_user_error  # late: Hydra loads this module at every start
+        from cambrian.sweep.session import run_sweep
 
-        sys.exit(run_sweep(arguments))
+        with leaving_on_user_error():
+            sys.exit(run_sweep(arguments))
 
 
 ConfigStore.instance().store(

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cambrian.config import read_experiments
-from cambrian.errors import UserError, unknown_name
+from cambrian.errors import UserError, leaving_on_user_error, unknown_name
 from cambrian.lab.world import WORLD_VERSION
 from cambrian.runtime import SHIPPED, Runtime
 from cambrian.stages.base import Artifact, Stage
@@ -70,7 +70,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with leaving_on_user_error():
         main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(str(error))
