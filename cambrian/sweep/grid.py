@@ -8,7 +8,7 @@ composition by Hydra takes. A test holds sampled points against Hydra's own comp
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -56,29 +56,40 @@ def axes() -> dict[str, list[str]]:
 def check_overrides(arguments: Sequence[str]) -> list[str]:
     """Faults in the words of a command line: unknown axes, choices and keys, and values of the wrong type."""
     known, faults = axes(), []
-    plain = compose([])
-    for override in parse_overrides(arguments):
+    overrides = parse_overrides(arguments)
+    chosen = {o.key_or_group: _choices(o) for o in overrides if o.key_or_group in known}
+    for group, choices in chosen.items():
+        unknown = [name for choice in choices for name in choice if name not in known[group]]
+        faults += [unknown_name(group, name, known[group]) for name in unknown]
+    if faults:
+        chosen = {}
+    for override in overrides:
         key = override.key_or_group
-        if key.split(".")[0] == "hydra" or key.startswith("hydra/"):
+        if key in known or key.split(".")[0] == "hydra" or key.startswith("hydra/"):
             continue
-        if key in known:
-            for choice in _choices(override):
-                faults += [unknown_name(key, name, known[key]) for name in choice if name not in known[key]]
-        elif override.is_add() or override.is_delete():
-            faults.append(f"'{override.input_line}': keys are neither added nor deleted here; {_top(plain)}")
-        else:
-            for _, value in _elements(override):
-                faults += check_value(plain, key, value, arguments)
+        if override.is_add() or override.is_delete():
+            faults.append(
+                f"'{override.input_line}': keys are neither added nor deleted here; {_top(compose([]))}"
+            )
+            continue
+        for _, value in _elements(override):
+            # A key need exist for one of the choices that are compared; the recipe's own check sees the rest.
+            found = [check_value(config, key, value) for config in _candidates(chosen, key)]
+            faults += min(found, key=len)
     return faults
 
 
-def check_value(config: Config, key: str, value: object, arguments: Iterable[str] = ()) -> list[str]:
+def _candidates(chosen: Mapping[str, Sequence[tuple[str, ...]]], key: str) -> list[Config]:
+    """Configurations to look `key` up in: one for each choice of its axis on the command line."""
+    axis = "encoder" if key.startswith("encoders.") else key.split(".")[0]
+    return [compose([f"{axis}=[{','.join(choice)}]"]) for choice in chosen.get(axis, [])] or [compose([])]
+
+
+def check_value(config: Config, key: str, value: object) -> list[str]:
     """Faults of setting dotted `key` to `value`: it must exist, and the type must be that of its default."""
     node: Any = config
     parts = key.split(".")
     for depth, part in enumerate(parts):
-        if depth == 1 and parts[0] == "encoders" and part not in node and part in axes()["encoder"]:
-            node = {**node, **_load_choice("encoder", part)[1]}
         if not isinstance(node, Mapping) or part not in node:
             where = "configuration key" if depth == 0 else f"key in {'.'.join(parts[:depth])}"
             known = list(node) + (list(axes()) if depth == 0 else []) if isinstance(node, Mapping) else []

@@ -284,7 +284,7 @@ def test_the_json_holds_all_of_it(store: Store) -> None:
     totals = plan["totals"]
     assert (totals["runs"], totals["stages"], totals["reused"], totals["pending"]) == (4, 15, 5, 10)
     assert totals["kinds"]["align"] == {"stages": 1, "reused": 0, "pending": 1, "unneeded": 0}
-    assert 0 < totals["wall_seconds"] < totals["cpu_seconds"]
+    assert 0 < totals["wall_seconds"] <= totals["cpu_seconds"]
 
 
 @pytest.mark.parametrize(
