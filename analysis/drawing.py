@@ -101,7 +101,7 @@ def _frame(figure: Figure, axes: Axes, drawing: Drawing) -> None:
     levels = [v for p in _all_points(drawing.lines) for v in (p.blind, p.chance) if v is not None]
     axes.set_ylim(
         max(0.0, 5 * math.floor(min(lows + levels) / 5 - 0.4)),
-        min(100.0, 5 * math.ceil(max(highs) / 5 + 0.2)),
+        min(103.0, 5 * math.ceil(max(highs) / 5 + 0.2)),  # room for the marker of a perfect score
     )
     axes.set_xlim(-0.28, 3.28)
     axes.set_xticks(range(len(CATEGORIES)), drawing.ticks)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from cambrian.sweep.plan import Task
 
 SECONDS_PER_EXAMPLE = {
-    "encoder": 2.5e-3,
+    "encoder": 2.7e-3,
     "language": 4.5e-3,
-    "align": 2.0e-3,
-    "tune": 5.0e-3,
-    "evaluate": 1.0e-2,
+    "align": 7.0e-3,
+    "tune": 1.5e-2,
+    "evaluate": 4.0e-3,
 }
 """Rates of the lab scale on one core of a laptop, used until the store knows better."""
 

@@ -15,7 +15,7 @@ from toy_stages import make, toy
 
 from cambrian.stages.base import KINDS, Stage, StageKind, digest_of
 from cambrian.sweep import plan as planning
-from cambrian.sweep.estimate import wall_seconds
+from cambrian.sweep.estimate import SECONDS_PER_EXAMPLE, wall_seconds
 from cambrian.sweep.plan import Plan, Run, State, Task, make_plan, make_verified_plan
 from cambrian.sweep.rendering import duration, plan_as_dict, print_plan
 from cambrian.sweep.store import Store
@@ -200,7 +200,7 @@ def test_a_new_version_is_a_new_digest(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_estimate_learns_from_like_stages(store: Store) -> None:
     runs, stages = grid(["frozen", "unfrozen"], ["1.2M"], benchmarks=1)
     unmeasured = make_plan(runs, stages, store)
-    assert counts(unmeasured, "seconds")["tune"] == pytest.approx(2 * 100 * 0.005)
+    assert counts(unmeasured, "seconds")["tune"] == pytest.approx(2 * 100 * SECONDS_PER_EXAMPLE["tune"])
     slow, fast = (
         Stage(
             kind="tune",
@@ -279,7 +279,7 @@ def test_the_json_holds_all_of_it(store: Store) -> None:
     assert {stage["digest"]: stage["inputs"] for stage in plan["stages"]} == {
         digest: dict(stage.inputs) for digest, stage in stages.items()
     }
-    assert {s["kind"]: s["estimate_seconds"] for s in plan["stages"]}["align"] == 100 * 0.002
+    assert {s["kind"]: s["estimate_seconds"] for s in plan["stages"]}["align"] == 100 * SECONDS_PER_EXAMPLE["align"]
     assert all(s["state"] == "pending" or s["estimate_seconds"] == 0 for s in plan["stages"])
     totals = plan["totals"]
     assert (totals["runs"], totals["stages"], totals["reused"], totals["pending"]) == (4, 15, 5, 10)
