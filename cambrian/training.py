@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -18,7 +18,16 @@ from cambrian.errors import UserError
 from cambrian.optimizer import ParameterGroup, cosine_factor, make_optimizer, split_decay
 from cambrian.runtime import Tracker
 
-__all__ = ["FitResult", "NonFiniteLoss", "ParameterGroup", "Schedule", "Task", "fit", "split_decay"]
+__all__ = [
+    "FitResult",
+    "NonFiniteLoss",
+    "ParameterGroup",
+    "Schedule",
+    "Task",
+    "fit",
+    "read_schedule",
+    "split_decay",
+]
 
 LOG_POINTS = 200
 """Points of the loss curve that a tracker is given."""
@@ -50,6 +59,19 @@ class Schedule:
     betas: tuple[float, float]
     seed: int
     """Seeds what is drawn inside the model, such as dropout; order of the data is the task's."""
+
+
+def read_schedule(optimization: Mapping[str, Any], *, steps: int, seed: int) -> Schedule:
+    """Take the course of a training run from the `optimization` part of a stage's recipe."""
+    first, second = optimization["betas"]
+    return Schedule(
+        steps=steps,
+        batch_size=optimization["batch_size"],
+        warmup_fraction=optimization["warmup_fraction"],
+        clip=optimization["clip"],
+        betas=(first, second),
+        seed=seed,
+    )
 
 
 class Task(Protocol[Batch]):

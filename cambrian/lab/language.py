@@ -32,7 +32,7 @@ from cambrian.lab.world import SIDE, WORLD_VERSION, Scene
 from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, save_language
 from cambrian.runtime import Tracker
-from cambrian.training import ParameterGroup, Schedule, fit, split_decay
+from cambrian.training import ParameterGroup, fit, read_schedule, split_decay
 
 PROOF_QUESTIONS = 300
 """Test questions per task for the accuracies that are reported with the language model."""
@@ -207,7 +207,7 @@ def train(
     task = LanguageTask(language, recipe, device)
     result = fit(
         task,
-        make_schedule(recipe),
+        read_schedule(recipe["optimization"], steps=recipe["optimization"]["steps"], seed=recipe["seed"]),
         workdir=workdir,
         device=device,
         micro_batch=micro_batch or _MICRO_BATCH,
@@ -219,20 +219,6 @@ def train(
         module.cpu()  # pyright: ignore[reportCallIssue, reportOptionalMemberAccess]
     save_language(language, payload)
     return {"loss": result.losses[-1]} | prove(language)
-
-
-def make_schedule(recipe: Mapping[str, Any]) -> Schedule:
-    """Read the course of training off a recipe."""
-    optimization = recipe["optimization"]
-    first, second = optimization["betas"]
-    return Schedule(
-        steps=optimization["steps"],
-        batch_size=optimization["batch_size"],
-        warmup_fraction=optimization["warmup_fraction"],
-        clip=optimization["clip"],
-        betas=(first, second),
-        seed=recipe["seed"],
-    )
 
 
 def prove(language: Language) -> dict[str, float]:

@@ -19,7 +19,7 @@ from cambrian.lab.probe import probe
 from cambrian.lab.render import render_batch
 from cambrian.lab.world import WORLD_VERSION, make_scene
 from cambrian.runtime import Tracker
-from cambrian.training import ParameterGroup, Schedule, fit, split_decay
+from cambrian.training import ParameterGroup, fit, read_schedule, split_decay
 
 SPLIT = "pretrain"
 QUALITY_SCENES = 256
@@ -173,14 +173,7 @@ def _train(
         seed=recipe["seed"],
         device=device,
     )
-    schedule = Schedule(
-        steps=optimization["steps"],
-        batch_size=optimization["batch_size"],
-        warmup_fraction=optimization["warmup_fraction"],
-        clip=optimization["clip"],
-        betas=tuple(optimization["betas"]),
-        seed=recipe["seed"],
-    )
+    schedule = read_schedule(optimization, steps=optimization["steps"], seed=recipe["seed"])
     result = fit(
         task,
         schedule,

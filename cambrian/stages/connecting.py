@@ -13,7 +13,7 @@ from cambrian.model.freezing import freeze
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import prepare_device
-from cambrian.training import Schedule, fit
+from cambrian.training import fit, read_schedule
 
 TEMPLATE = "lab"
 
@@ -54,14 +54,7 @@ def train_connected(
     task = MultimodalTask(
         model, corpus, batches, rates=optimization["lr"], weight_decay=optimization["weight_decay"]
     )
-    schedule = Schedule(
-        steps=batches.steps,
-        batch_size=optimization["batch_size"],
-        warmup_fraction=optimization["warmup_fraction"],
-        clip=optimization["clip"],
-        betas=tuple(optimization["betas"]),
-        seed=recipe["seed"],
-    )
+    schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(
         task,
         schedule,

@@ -279,7 +279,9 @@ def test_the_json_holds_all_of_it(store: Store) -> None:
     assert {stage["digest"]: stage["inputs"] for stage in plan["stages"]} == {
         digest: dict(stage.inputs) for digest, stage in stages.items()
     }
-    assert {s["kind"]: s["estimate_seconds"] for s in plan["stages"]}["align"] == 100 * SECONDS_PER_EXAMPLE["align"]
+    assert {s["kind"]: s["estimate_seconds"] for s in plan["stages"]}["align"] == 100 * SECONDS_PER_EXAMPLE[
+        "align"
+    ]
     assert all(s["state"] == "pending" or s["estimate_seconds"] == 0 for s in plan["stages"])
     totals = plan["totals"]
     assert (totals["runs"], totals["stages"], totals["reused"], totals["pending"]) == (4, 15, 5, 10)
