@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ def run_single(config: dict[str, object]) -> int:
     """Execute one composed configuration in this process: no Ray, no daemon, tracebacks as they are."""
     if config["sweep"] is not None:
         raise UserError(f"sweep={config['sweep']} spans several runs: add -m")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cambrian.model").setLevel(logging.INFO)  # what is frozen, module by module
     experiment = read_experiments([config])[0]
     return run([replace(experiment, runtime=replace(experiment.runtime, cluster="inline"))])
 
