@@ -128,7 +128,7 @@ def test_a_killed_sweep_is_finished_by_the_same_command(swept, tmp_path, victim)
     words = ["-m", "encoder=siglip,pixels", "connector=concat,sva", *SHORT]
     environment = {**os.environ, "CAMBRIAN_STORE": str(store)}
     command = [sys.executable, str(PROJECT / "run.py"), *words]
-    driver = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not manifests(store, "tune"):
         assert time.monotonic() < deadline and driver.poll() is None
