@@ -56,7 +56,7 @@ def run(experiments: Sequence[Experiment]) -> int:
     store = Store(runtime.store, shipped=SHIPPED)
     plan = make_study_plan(experiments, store)
     if mode == "json":
-        json.dump(plan_as_dict(plan), sys.stdout)
+        json.dump(plan_as_dict(plan, worker_count(runtime)), sys.stdout)
         sys.stdout.write("\n")
         return 0
     if mode == "true":
