@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-
-import numpy as np
 
 CONFIDENCE = 0.95
 
@@ -31,11 +29,12 @@ def accuracy(correct: Sequence[bool], clusters: Sequence[str]) -> Estimate:
     bootstrap or a normal interval collapses.
     """
     assert len(correct) == len(clusters) > 0
-    right = np.asarray(correct, dtype=np.float64)  # (n,)
-    _, member, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
-    mean = float(right.mean())
-    effective = len(right) / _design_effect(right - mean, member, sizes)
-    low, high = _wilson(mean, effective, _student_quantile(max(len(sizes) - 1, 1)))
+    members: dict[str, list[bool]] = defaultdict(list)
+    for right, cluster in zip(correct, clusters, strict=True):
+        members[cluster].append(right)
+    mean = sum(correct) / len(correct)
+    effective = len(correct) / _design_effect(mean, list(members.values()))
+    low, high = _wilson(mean, effective, _student_quantile(max(len(members) - 1, 1)))
     # Rounding must not push the value itself out of its interval at 0 and 100 %.
     return Estimate(value=100 * mean, low=100 * min(low, mean), high=100 * max(high, mean))
 
@@ -58,15 +57,15 @@ def percent(flags: Sequence[bool]) -> float:
     return 100 * sum(flags) / len(flags)
 
 
-def _design_effect(residuals: np.ndarray, member: np.ndarray, sizes: np.ndarray) -> float:
+def _design_effect(mean: float, clusters: Sequence[Sequence[bool]]) -> float:
     """Variance of the clustered mean over that of independent questions, at least 1."""
-    n, groups = len(residuals), len(sizes)
-    independent = float(residuals @ residuals)
+    groups, n = len(clusters), sum(map(len, clusters))
+    independent = n * mean * (1 - mean)
     if groups == 1 or independent == 0.0:
         # Nothing to estimate it from; as if the questions of an image were all one question (Kish 1965).
-        return float(sizes @ sizes) / n
-    totals = np.bincount(member, weights=residuals)  # (groups,)
-    return max(1.0, groups / (groups - 1) * float(totals @ totals) / independent)
+        return sum(len(cluster) ** 2 for cluster in clusters) / n
+    totals = math.fsum((sum(cluster) - len(cluster) * mean) ** 2 for cluster in clusters)
+    return max(1.0, groups / (groups - 1) * totals / independent)
 
 
 def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
