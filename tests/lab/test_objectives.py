@@ -1,15 +1,17 @@
+"""The objectives of the lab's encoders, each by what makes it what it is."""
+
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny_objectives import CONVNET, SETTINGS, VIT
 
-from cambrian.encoders.tiny import build_encoder, load_encoder
+from cambrian.encoders.tiny import build_encoder
 from cambrian.errors import UserError
 from cambrian.lab.objectives.base import Objective, spread
 from cambrian.lab.objectives.contrastive import Contrast
@@ -18,52 +20,9 @@ from cambrian.lab.objectives.mae import MaskedAutoencoder
 from cambrian.lab.objectives.segmentation import BACKGROUND, CLASSES, true_classes
 from cambrian.lab.objectives.table import OBJECTIVES, build_objective
 from cambrian.lab.objectives.text import LONGEST, PHRASES, RIVALS, WORDS, Lexicon, describe
-from cambrian.lab.pretraining import Pretraining, train
-from cambrian.lab.probe import main as probe_main
-from cambrian.lab.probe import probe
+from cambrian.lab.pretraining import Pretraining
 from cambrian.lab.render import render_batch
-from cambrian.lab.world import COLOURS, DEPTHS, SHAPES, WORLD_VERSION, Bar, Scene, Thing, make_scene
-
-VIT = {"kind": "vit", "resolution": 64, "width": 32, "depth": 1, "heads": 2, "expansion": 2, "stem": 16}
-CONVNET = {
-    "kind": "convnet",
-    "resolution": 128,
-    "width": 32,
-    "depths": [1, 1],
-    "kernel": 3,
-    "expansion": 1,
-}
-PIXELS = {"kind": "pixels", "resolution": 64, "patch": 8}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "siglip": {"kind": "siglip", "embedding": 32, "negatives": 2},
-    "clip": {"kind": "clip", "embedding": 32, "negatives": 2},
-    "dino": {
-        "kind": "dino",
-        "prototypes": 32,
-        "momentum": 0.9,
-        "masked": 0.35,
-        "large": 48,
-        "small": 32,
-        "small_crops": 1,
-        "points": 8,
-        "teacher_temperature": 0.05,
-        "student_temperature": 0.1,
-        "jitter": 0.1,
-    },
-    "mae": {"kind": "mae", "masked": 0.75, "decoder_width": 32},
-    "segmentation": {"kind": "segmentation", "squares": 2, "foreground_weight": 2.0},
-}
-
-
-class SilentTracker:
-    def log(self, metrics: Any, *, step: int) -> None:
-        assert all(np.isfinite(value) for value in metrics.values())
-
-    def summarize(self, metrics: Any) -> None:
-        raise AssertionError("the stage's caller summarises")
-
-    def close(self) -> None:
-        raise AssertionError("the tracker belongs to the caller")
+from cambrian.lab.world import COLOURS, DEPTHS, SHAPES, Bar, Scene, Thing, make_scene
 
 
 def _task(
@@ -84,39 +43,6 @@ def _task(
         device="cpu",
     )
     return objective, task
-
-
-def _recipe(kind: str, architecture: dict[str, Any] = VIT, steps: int = 24) -> dict[str, Any]:
-    return {
-        "name": kind,
-        "architecture": architecture,
-        "objective": SETTINGS[kind] if kind != "none" else {"kind": "none"},
-        "optimization": {
-            "steps": steps,
-            "batch_size": 16,
-            "lr": 2e-3,
-            "warmup_fraction": 0.1,
-            "weight_decay": 0.05,
-            "betas": [0.9, 0.98],
-            "clip": 1.0,
-        },
-        "world": {"version": WORLD_VERSION, "seed": 0},
-        "seed": 0,
-    }
-
-
-def _train(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
-    payload = folder / "payload"
-    payload.mkdir(parents=True)
-    return train(
-        recipe,
-        workdir=folder / "work",
-        payload=payload,
-        device="cpu",
-        checkpoint_seconds=60.0,
-        tracker=SilentTracker(),
-        progress=lambda done, steps: None,
-    )
 
 
 @pytest.mark.parametrize("kind", sorted(OBJECTIVES))
@@ -322,23 +248,6 @@ def test_segmentation_classes_follow_the_scene():
     assert heights == sorted(heights) and heights[3] > 3 * heights[0]
 
 
-def test_training_writes_an_encoder_and_repeats_itself(tmp_path: Path):
-    metrics = _train(_recipe("siglip"), tmp_path / "one")
-    assert {"loss", "images", "retrieval", "exchange", "probe/colour"} <= metrics.keys()
-    assert metrics["images"] == 24 * 16
-    assert metrics == _train(_recipe("siglip"), tmp_path / "two")
-    images = torch.from_numpy(render_batch([make_scene(0, "test", 0)], 64))
-    first, second = (load_encoder(tmp_path / name / "payload") for name in ("one", "two"))
-    assert torch.equal(first(images), second(images))
-
-
-def test_controls_are_written_untrained(tmp_path: Path):
-    metrics = _train(_recipe("none", PIXELS, steps=0), tmp_path)
-    assert not (tmp_path / "work").exists()
-    assert load_encoder(tmp_path / "payload").width == 192
-    assert metrics.keys() == {"probe/colour", "probe/shape", "probe/depth", "probe/letter", "probe/value"}
-
-
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
@@ -357,17 +266,3 @@ def test_faulty_objectives_are_named(objective: dict[str, Any], message: str):
 def test_masking_objectives_need_a_vit(kind: str):
     with pytest.raises(UserError, match="needs architecture kind 'vit'"):
         build_objective(build_encoder(CONVNET), SETTINGS[kind])
-
-
-def test_the_probe_reads_colour_from_pixels():
-    accuracies = probe(build_encoder(PIXELS), train=500, test=200)
-    assert accuracies["colour"] > 0.5  # chance is 1 / 8
-    assert accuracies["shape"] < 0.6  # not to be had by a linear look at means
-    assert all(0 <= value <= 1 for value in accuracies.values())
-
-
-def test_the_probe_wants_directories(tmp_path: Path):
-    with pytest.raises(UserError, match="at least one directory"):
-        probe_main([])
-    with pytest.raises(UserError, match="holds no encoder"):
-        probe_main([str(tmp_path)])

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from toy_stages import make, toy
 
-from cambrian.stages.base import KINDS, Stage, StageKind, digest_of
+from cambrian.stages.base import KINDS, Stage, StageKind
 from cambrian.sweep import plan as planning
 from cambrian.sweep.estimate import SECONDS_PER_EXAMPLE, wall_seconds
 from cambrian.sweep.plan import Plan, Run, State, Task, make_plan, make_verified_plan
 from cambrian.sweep.rendering import duration, plan_as_dict, print_plan
 from cambrian.sweep.store import Store
-from cambrian.sweep.why import compare, complete, describe, main
 
 Graph = tuple[list[Run], dict[str, Stage]]
 
@@ -301,105 +298,3 @@ def test_the_json_holds_all_of_it(store: Store) -> None:
 )
 def test_durations_are_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-# --- identity -----------------------------------------------------------------------------------------
-
-plain = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
-recipes = st.dictionaries(st.text(max_size=3), plain, max_size=4)
-
-
-def reordered(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: reordered(value[key]) for key in reversed(value)}
-    return [reordered(item) for item in value] if isinstance(value, list) else value
-
-
-@given(recipes)
-def test_the_order_of_keys_and_a_trip_through_json_do_not_matter(recipe: dict[str, Any]) -> None:
-    digest = digest_of(recipe)
-    assert digest == digest_of(reordered(recipe)) == digest_of(json.loads(json.dumps(recipe)))
-
-
-@given(recipes, recipes)
-def test_different_recipes_have_different_digests(one: dict[str, Any], two: dict[str, Any]) -> None:
-    assert (digest_of(one) == digest_of(two)) == (
-        json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
-    )
-
-
-@given(recipes, st.integers(min_value=-(2**53), max_value=2**53))
-def test_a_whole_number_is_not_a_float(recipe: dict[str, Any], number: int) -> None:
-    assert digest_of({**recipe, "n": number}) != digest_of({**recipe, "n": float(number)})
-
-
-@given(recipes, st.sampled_from([float("nan"), float("inf"), -float("inf"), object(), {1: 2}, b"x"]))
-def test_what_json_cannot_hold_is_refused(recipe: dict[str, Any], value: object) -> None:
-    with pytest.raises(ValueError, match=r"recipe\.deep\[0\]"):
-        digest_of({**recipe, "deep": [value]})
-
-
-def test_label_axes_and_work_do_not_enter_and_all_else_does() -> None:
-    def stage(**changes: Any) -> str:
-        base = {
-            "kind": "tune",
-            "recipe": {"a": 1},
-            "inputs": {"x": "1"},
-            "label": "l",
-            "axes": {},
-            "work": 1.0,
-        }
-        return Stage(**{**base, **changes}).digest
-
-    assert stage() == stage(label="m") == stage(axes={"seed": 1}) == stage(work=2.0)
-    changed = [
-        stage(kind="align"),
-        stage(recipe={"a": 2}),
-        stage(inputs={"x": "2"}),
-        stage(inputs={"y": "1"}),
-    ]
-    assert len({stage(), *changed}) == 5
-
-
-# --- why ----------------------------------------------------------------------------------------------
-
-
-def test_why_names_the_cause_in_the_inputs(store: Store) -> None:
-    small, large = toy("a", size=1), toy("a", size=2)
-    one, two = toy("b", inputs={"align": small.digest}), toy("b", inputs={"align": large.digest})
-    for stage in (small, large, one, two):
-        make(stage, store)
-
-    def lookup(digest: str) -> Mapping[str, Any] | None:
-        found = store.find("toy", digest)
-        return None if found is None else found.manifest
-
-    assert compare(one.digest, two.digest, lookup) == [
-        f"inputs.align: {small.digest[:12]} -> {large.digest[:12]}",
-        "align: recipe.size: 1 -> 2",
-    ]
-    assert compare(one.digest, one.digest, lookup) == ["the same stage"]
-    assert "  recipe.size = 1" in describe(small.digest, lookup)
-    assert f"  inputs.align = {small.digest}  toy a" in describe(one.digest, lookup)
-
-
-def test_why_on_the_command_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    one, two = make(toy("a", size=1), store).digest, make(toy("a", width=2), store).digest
-    assert main([one[:20], two, "--store", str(store.root)]) == 0
-    assert capsys.readouterr().out == "recipe.size: 1 -> (absent)\nrecipe.width: (absent) -> 2\n"
-    assert main(["nothing", "--store", str(store.root)]) == 2
-    assert "no stage in the store starts with 'nothing'" in capsys.readouterr().err
-
-
-def test_a_prefix_must_be_unique() -> None:
-    assert complete("ab", ["abc", "b"]) == "abc"
-    with pytest.raises(ValueError, match="short for 2 stages"):
-        complete("a", ["ab", "ac"])

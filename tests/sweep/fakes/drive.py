@@ -6,6 +6,7 @@ ACTS is JSON, name of stage -> what it does (see fake_stages.py); SECONDS is the
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -59,4 +60,6 @@ def main(arguments: list[str]) -> Outcome:
 
 
 if __name__ == "__main__":
+    # What a shell runs in the background ignores Ctrl-C, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]).exit_code)
