@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from cambrian.errors import ConfigError, leaving_on_user_error
 from cambrian.sweep.grid import check_overrides
@@ -18,11 +19,11 @@ from cambrian.sweep.grid import check_overrides
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> None:
-    """Execute the composed configuration in this process."""
+    """Execute one point in this process, composed from its words as every point of a sweep is."""
     from cambrian.sweep.session import run_single  # late: --help and --cfg need none of it
 
     with leaving_on_user_error():
-        sys.exit(run_single(OmegaConf.to_container(config, resolve=True)))  # pyright: ignore[reportArgumentType]
+        sys.exit(run_single(HydraConfig.get().overrides.task))
 
 
 def check_command_line(words: list[str]) -> None:

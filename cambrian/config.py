@@ -1,160 +1,216 @@
-"""From a composed configuration to an `Experiment`: typed, checked, and free of any config library.
+"""From composed configurations to a `Study`: typed, checked, and free of any config library.
 
-The one place where configuration keys are read.
+The one place where configuration keys are read. Configurations of a grid share their parts, and each part is
+read once: that is what makes thousands of points quick.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from cambrian.benchmarks.suite import BENCHMARKS, SUITES
-from cambrian.connectors.table import check_connector
+from cambrian.checks import check_recipe
 from cambrian.errors import ConfigError, unknown_name
-from cambrian.recipe import Benchmarks, Encoder, Language, Optimization, Recipe, Scale
+from cambrian.exclusion import read_exclusions
+from cambrian.recipe import Benchmarks, Data, Encoder, Language, Recipe, Scale
 from cambrian.runtime import PROJECT, Runtime
 from cambrian.schema import read, read_value
 
+UNAVAILABLE = ("refuse", "skip")
+
+Node = Mapping[str, Any]
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """One run: what determines its result, and where it runs."""
+class Study:
+    """The runs of one command, and the points of its grid that are left out."""
 
-    recipe: Recipe
+    recipes: tuple[Recipe, ...]
+    left_out: Mapping[str, int]
+    """Reason -> number of points."""
     runtime: Runtime
-    plan: str = field(default="false")
-    """false, true or json."""
+    plan: str
+    """false, true, json, or the file name of a picture."""
+    fidelity: str | None
+    """Name of the reference to compare with."""
 
 
-def read_experiments(configs: Sequence[Mapping[str, Any]], group: str = "run") -> list[Experiment]:
+@dataclass(frozen=True, kw_only=True)
+class Notes:
+    """What is wrong with a configuration, as far as it was read."""
+
+    faults: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Choices that the scale does not have."""
+
+    def add(self, other: Notes) -> None:
+        """Take over what was noted elsewhere."""
+        self.faults.extend(other.faults)
+        self.missing.extend(other.missing)
+
+
+def read_study(configs: Sequence[Node], group: str = "run") -> Study:
     """Read and check composed configurations, given as plain containers.
 
     Raises:
         ConfigError: with every fault of every configuration, each named once.
     """
-    faults: list[str] = []
-    experiments = []
+    reader, notes = _Reader(), Notes()
+    left_out: Counter[str] = Counter()
+    recipes = []
     for config in configs:
-        own: list[str] = []
-        recipe = read_recipe(config, own)
-        runtime = _read_runtime(config, group, own)
-        plan = str(config["plan"]).lower()
-        if plan not in ("false", "true", "json"):
-            own.append(f"plan must be true, false or json, got {config['plan']!r}")
-        if recipe is not None and runtime is not None:
-            experiments.append(Experiment(recipe=recipe, runtime=runtime, plan=plan))
-        faults += own
-    if faults:
-        raise ConfigError(list(dict.fromkeys(faults)))
-    return experiments
-
-
-def read_recipe(config: Mapping[str, Any], faults: list[str]) -> Recipe | None:
-    """Read what determines the result; adds to `faults` and returns None if something is wrong."""
-    before = len(faults)
-    scale = read(Scale, config["scale"], "scale", faults)
-    if scale is None:
-        return None
-    at = scale.name
-    encoders = [_read_encoder(name, node, at, faults) for name, node in config["encoders"].items()]
-    llm_node = {"name": config["llm"]["name"], **_at_scale(config["llm"], at, "llm", faults)}
-    llm = read(Language, llm_node, "llm", faults)
-    connector = _at_scale(config["connector"], at, "connector", faults)
-    adapter = _examples(config["adapter"], at, "adapter", faults)
-    instruct = _examples(config["instruct"], at, "instruct", faults)
-    vision_lr = read_value(float, config["vision"]["lr"].get(at), f"vision.lr.{at}", faults)
-    benchmarks = read(Benchmarks, config["benchmarks"], "benchmarks", faults)
-    seed = read_value(int, config["seed"], "seed", faults)
-    if len(faults) > before or llm is None or benchmarks is None:
-        return None
-    recipe = Recipe(
-        encoders=tuple(encoder for encoder in encoders if encoder is not None),
-        connector=config["connector"]["name"],
-        connector_settings={"kind": config["connector"]["kind"], **connector},
-        adapter=config["adapter"]["name"],
-        adapter_examples=adapter,
-        vision=config["vision"]["name"],
-        vision_lr=vision_lr,
-        instruct=config["instruct"]["name"],
-        instruct_examples=instruct,
-        llm=llm,
-        scale=scale,
-        benchmarks=benchmarks,
-        seed=seed,
+        own = Notes()
+        recipe = reader.recipe(config, own)
+        exclusions = reader.once(own, read_exclusions, config["exclude"])
+        skip = reader.once(own, _read_skip, config["unavailable"])
+        reason = own.missing[0] if own.missing and skip else None
+        if recipe is not None:
+            reason = next((rule.reason for rule in exclusions or () if rule.matches(recipe)), None)
+        if reason is not None:
+            left_out[reason] += 1
+        elif recipe is not None:
+            own.faults.extend(reader.check(recipe))
+            recipes.append(recipe)
+        else:
+            own.faults.extend(own.missing)
+        notes.add(own)
+    runtime = _read_runtime(configs[0], group, notes.faults)
+    if notes.faults or runtime is None:
+        raise ConfigError(list(dict.fromkeys(notes.faults)))
+    first = configs[0]
+    return Study(
+        recipes=tuple(recipes),
+        left_out=left_out,
+        runtime=runtime,
+        plan=str(first["plan"]).lower() if isinstance(first["plan"], bool) else first["plan"],
+        fidelity=first["fidelity"],
     )
-    faults += check_recipe(recipe)
-    return None if len(faults) > before else recipe
 
 
-def check_recipe(recipe: Recipe) -> list[str]:
-    """Faults of a well-typed recipe: combinations that cannot work and sizes that do not exist."""
-    faults = []
-    scale = recipe.scale
-    if recipe.adapter_examples > scale.captions:
-        faults.append(
-            f"adapter '{recipe.adapter}' asks for {recipe.adapter_examples} captioned images, the data of "
-            f"scale={scale.name} has {scale.captions}; choose a smaller adapter"
+class _Reader:
+    """Reads configurations one by one; what two of them share is read once."""
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[object, ...], tuple[Any, Notes]] = {}
+        self._checked: dict[tuple[int, ...], list[str]] = {}
+
+    def once(self, notes: Notes, read_part: Callable[..., T], node: object, *more: object) -> T:
+        """Call `read_part(notes, node, *more)`, or remember what it gave for this very node."""
+        key = (read_part, id(node), *more)
+        if key not in self._parts:
+            own = Notes()
+            self._parts[key] = (read_part(own, node, *more), own)
+        value, own = self._parts[key]
+        if own.faults or own.missing:
+            notes.add(own)
+        return value
+
+    def recipe(self, config: Node, notes: Notes) -> Recipe | None:
+        """Read what determines the result of one run; None if anything is wrong or missing."""
+        scale = self.once(notes, _read_scale, config["scale"])
+        if scale is None:
+            return None
+        at = scale.name
+        encoders = tuple(
+            self.once(notes, _read_encoder, node, at, name) for name, node in config["encoders"].items()
         )
-    if not 0 < recipe.instruct_examples <= scale.instructions:
-        faults.append(
-            f"instruct '{recipe.instruct}' asks for {recipe.instruct_examples} conversations, the data of "
-            f"scale={scale.name} has {scale.instructions}; choose a number from 1 to that"
+        grids = tuple(encoder.grid for encoder in encoders if encoder is not None)
+        llm = self.once(notes, _read_language, config["llm"], at)
+        connector = self.once(notes, _read_connector, config["connector"], at, grids)
+        adapter = self.once(notes, _read_data, config["adapter"], at, "adapter")
+        instruct = self.once(notes, _read_data, config["instruct"], at, "instruct")
+        benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at)
+        vision_lr = self.once(notes, _read_vision_lr, config["vision"], at)
+        seed = read_value(int, config["seed"], "seed", notes.faults)
+        if notes.faults or notes.missing:
+            return None
+        assert llm and connector and adapter and instruct and benchmarks, "a part without value or note"
+        return Recipe(
+            encoders=tuple(encoder for encoder in encoders if encoder is not None),
+            connector=config["connector"]["name"],
+            connector_settings=connector,
+            adapter=adapter,
+            vision=config["vision"]["name"],
+            vision_lr=vision_lr,
+            instruct=instruct,
+            llm=llm,
+            scale=scale,
+            benchmarks=benchmarks,
+            seed=seed,
         )
-    if recipe.adapter_examples < 0 or recipe.benchmarks.questions <= 0 or recipe.seed < 0:
-        faults.append("adapter examples and seed must not be negative, benchmarks.questions must be positive")
-    if recipe.vision == "unfrozen":
-        if recipe.vision_lr <= 0:
-            faults.append(f"vision=unfrozen needs a positive vision.lr.{scale.name}, got {recipe.vision_lr}")
-        faults += [
-            f"vision=unfrozen: encoder '{encoder.name}' has no weights to train; use vision=frozen"
-            for encoder in recipe.encoders
-            if not encoder.trainable
-        ]
-    for stage, settings in (("align", scale.align), ("tune", scale.tune)):
-        faults += _check_optimization(f"scale.{stage}", settings)
-    known = {*SUITES, *BENCHMARKS}
-    faults += [
-        unknown_name("benchmark", name, known) for name in recipe.benchmarks.include if name not in known
-    ]
-    grids = {encoder.name: encoder.grid for encoder in recipe.encoders}
-    return faults + check_connector(recipe.connector_settings, grids, int(recipe.llm.architecture["layers"]))
+
+    def check(self, recipe: Recipe) -> list[str]:
+        """Check a recipe; seeds alone make no difference."""
+        parts = (*recipe.encoders, recipe.connector_settings, recipe.adapter, recipe.vision, recipe.vision_lr)
+        parts = (*parts, recipe.instruct, recipe.llm, recipe.scale, recipe.benchmarks)
+        key = (recipe.seed < 0, *map(id, parts))
+        if key not in self._checked:
+            self._checked[key] = check_recipe(recipe)
+        return self._checked[key]
 
 
-def _check_optimization(where: str, settings: Optimization) -> list[str]:
-    faults = [f"{where}.lr.{name} must be positive, got {lr}" for name, lr in settings.lr.items() if lr <= 0]
-    if settings.batch_size < 1:
-        faults.append(f"{where}.batch_size must be at least 1, got {settings.batch_size}")
-    if not 0 <= settings.warmup_fraction < 1:
-        faults.append(f"{where}.warmup_fraction must be in [0, 1), got {settings.warmup_fraction}")
-    if settings.clip <= 0 or settings.weight_decay < 0:
-        faults.append(f"{where}.clip must be positive and {where}.weight_decay must not be negative")
-    return faults
+def _section(notes: Notes, node: Node, at: str, what: str) -> Node | None:
+    """Give what a choice says for one scale."""
+    if at in node:
+        return node[at]
+    notes.missing.append(f"{what} does not exist at scale={at}")
+    return None
 
 
-def _read_encoder(name: str, node: Mapping[str, Any], scale: str, faults: list[str]) -> Encoder | None:
-    where = f"encoders.{name}"
-    values = {"name": name, "supervision": node["supervision"], **_at_scale(node, scale, where, faults)}
-    return read(Encoder, values, where, faults)
+def _read_scale(notes: Notes, node: Node) -> Scale | None:
+    return read(Scale, node, "scale", notes.faults)
 
 
-def _at_scale(node: Mapping[str, Any], scale: str, where: str, faults: list[str]) -> Mapping[str, Any]:
-    if scale not in node:
-        faults.append(
-            f"{where} says nothing for scale={scale}; add a section '{scale}:' to its file in conf/"
-        )
-        return {}
-    return node[scale]
+def _read_encoder(notes: Notes, node: Node, at: str, name: str) -> Encoder | None:
+    section = _section(notes, node, at, f"encoder '{name}'")
+    if section is None:
+        return None
+    values = {"name": name, "supervision": node["supervision"], **section}
+    return read(Encoder, values, f"encoders.{name}", notes.faults)
 
 
-def _examples(node: Mapping[str, Any], scale: str, where: str, faults: list[str]) -> int:
-    if scale not in node["examples"]:
-        faults.append(unknown_name(f"scale in {where}.examples", scale, node["examples"]))
-        return 0
-    value = read_value(int, node["examples"][scale], f"{where}.examples.{scale}", faults)
-    return value if value is not None else 0
+def _read_language(notes: Notes, node: Node, at: str) -> Language | None:
+    section = _section(notes, node, at, f"llm '{node['name']}'")
+    return None if section is None else read(Language, {"name": node["name"], **section}, "llm", notes.faults)
+
+
+def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -> Node | None:
+    section = _section(notes, node, at, f"connector '{node['name']}'")
+    if section is None:
+        return None
+    settings = {"kind": node["kind"], **section}
+    if settings.get("side", 0) is None and len(grids) == 1:
+        settings["side"] = grids[0]
+    return settings
+
+
+def _read_data(notes: Notes, node: Node, at: str, axis: str) -> Data | None:
+    examples = _section(notes, node["examples"], at, f"{axis} '{node['name']}'")
+    values = {"name": node["name"], "examples": examples, "source": node.get("source", {}).get(at)}
+    return None if examples is None else read(Data, values, axis, notes.faults)
+
+
+def _read_benchmarks(notes: Notes, node: Node, at: str) -> Benchmarks | None:
+    section = _section(notes, node, at, f"benchmarks '{node['name']}'")
+    if section is None:
+        return None
+    return read(Benchmarks, {"name": node["name"], **section}, "benchmarks", notes.faults)
+
+
+def _read_vision_lr(notes: Notes, node: Node, at: str) -> float:
+    rate = _section(notes, node["lr"], at, f"vision '{node['name']}'")
+    return 0.0 if rate is None else read_value(float, rate, f"vision.lr.{at}", notes.faults)
+
+
+def _read_skip(notes: Notes, given: str) -> bool:
+    if given not in UNAVAILABLE:
+        notes.faults.append(unknown_name("value of unavailable", given, UNAVAILABLE))
+    return given == "skip"
 
 
 def _read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Runtime | None:

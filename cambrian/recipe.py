@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+AXES = ("scale", "encoder", "supervision", "connector", "adapter", "vision", "instruct", "llm", "seed")
+"""Names of the design choices by which runs are told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,8 @@ class Language:
     """The language model: architecture and pre-training."""
 
     name: str
+    model: str
+    """What stands for it at this scale: the lab's tiny LLM, or a model of the hub."""
     architecture: Mapping[str, Any]
     mixture: Mapping[str, Any]
     """What it is pre-trained on."""
@@ -68,6 +74,16 @@ class Scale:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Data:
+    """Training data of one stage."""
+
+    name: str
+    examples: int
+    source: str | None
+    """Data set of the study; None in the lab, whose world is the only source."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmarks:
     """Which suite is asked, and how many questions of each benchmark."""
 
@@ -75,6 +91,7 @@ class Benchmarks:
     include: tuple[str, ...]
     """Suites or single benchmarks."""
     questions: int
+    """Per benchmark; 0 asks all there are."""
     seed: int
 
 
@@ -85,35 +102,36 @@ class Recipe:
     encoders: tuple[Encoder, ...]
     connector: str
     connector_settings: Mapping[str, Any]
-    adapter: str
-    adapter_examples: int
+    adapter: Data
+    """Captions for the connector's own training; no examples means no such stage."""
     vision: str
     vision_lr: float
     """0 when the encoder is frozen."""
-    instruct: str
-    instruct_examples: int
+    instruct: Data
     llm: Language
     scale: Scale
     benchmarks: Benchmarks
     seed: int
 
-    @property
+    @cached_property
     def axes(self) -> dict[str, Any]:
-        """The design choices by name, for labels, tables and figures."""
+        """The design choices, for labels, tables and figures; keys are `AXES`."""
         return {
             "scale": self.scale.name,
             "encoder": [encoder.name for encoder in self.encoders],
             "supervision": [encoder.supervision for encoder in self.encoders],
             "connector": self.connector,
-            "adapter": self.adapter,
+            "adapter": self.adapter.name,
             "vision": self.vision,
-            "instruct": self.instruct,
+            "instruct": self.instruct.name,
             "llm": self.llm.name,
             "seed": self.seed,
         }
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Short readable name of the run."""
         encoders = "+".join(encoder.name for encoder in self.encoders)
-        return f"{encoders} {self.connector} {self.adapter} {self.vision} {self.instruct} s{self.seed}"
+        return (
+            f"{encoders} {self.connector} {self.adapter.name} {self.vision} {self.instruct.name} s{self.seed}"
+        )

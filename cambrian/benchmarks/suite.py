@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cambrian.benchmarks.paper import PAPER16, PaperBenchmark
 from cambrian.benchmarks.records import Question
 from cambrian.benchmarks.scoring import Rules
 from cambrian.errors import UserError, unknown_name
@@ -37,6 +38,8 @@ class Benchmark(Rules):
     """Longest answer that is generated, in tokens."""
     source: str
     """Where the questions come from: `lab` is the procedural world."""
+    questions: int = 0
+    """All that there are; 0 where there is no end to them."""
 
     def recipe(self) -> dict[str, Any]:
         """What determines an evaluation's result; names and groupings for figures are not part of it."""
@@ -86,22 +89,29 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 SUITES: dict[str, tuple[str, ...]] = {
     "lab": tuple(row.id for row in BENCHMARKS.values() if row.source == "lab"),
+    "paper16": tuple(row.id for row in PAPER16),
 }
 """Named lists of benchmark ids."""
 
+_ROWS: dict[str, Benchmark | PaperBenchmark] = {**BENCHMARKS, **{row.id: row for row in PAPER16}}
 
-def select(names: Sequence[str]) -> list[Benchmark]:
+
+def known_names() -> list[str]:
+    """Ids of benchmarks and names of suites."""
+    return [*_ROWS, *SUITES]
+
+
+def select(names: Sequence[str]) -> list[Benchmark | PaperBenchmark]:
     """Look up benchmarks by their ids or by suites; each comes once, in the order of the table.
 
     Raises:
         UserError: if a name is neither; names the nearest known one.
     """
-    known = {**{row: (row,) for row in BENCHMARKS}, **SUITES}
-    unknown = [unknown_name("benchmark", name, known) for name in names if name not in known]
+    unknown = [unknown_name("benchmark", name, known_names()) for name in names if name not in known_names()]
     if unknown:
         raise UserError("\n".join(unknown))
-    chosen = {row for name in names for row in known[name]}
-    return [benchmark for benchmark in BENCHMARKS.values() if benchmark.id in chosen]
+    chosen = {row for name in names for row in SUITES.get(name, (name,))}
+    return [benchmark for benchmark in _ROWS.values() if benchmark.id in chosen]
 
 
 def questions(benchmark: Benchmark, n: int, seed: int) -> list[Question]:

@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cambrian.config import read_experiments
+from cambrian.config import read_study
 from cambrian.errors import UserError, leaving_on_user_error, unknown_name
-from cambrian.lab.world import WORLD_VERSION
 from cambrian.runtime import SHIPPED, Runtime
 from cambrian.stages.base import Artifact, Stage
+from cambrian.sweep.composition import axes
 from cambrian.sweep.files import MANIFEST
-from cambrian.sweep.grid import axes, expand
-from cambrian.sweep.lineage import encoder_stage, language_stage
+from cambrian.sweep.grid import expand
+from cambrian.sweep.lineage import encoder_stage, language_stage, world_of
 from cambrian.sweep.produce import produce
 from cambrian.sweep.store import Store
 from cambrian.tracking import make_tracker
@@ -30,11 +30,10 @@ def shipped_stages() -> dict[str, Stage]:
     """The stages with default settings that are shipped: every encoder, and the LLM under its name."""
     every = ",".join(axes()["encoder"])
     stages: dict[str, Stage] = {}
-    for experiment in read_experiments(expand([f"encoder={every}"])):
-        recipe = experiment.recipe
-        world = {"version": WORLD_VERSION, "seed": recipe.scale.world["seed"]}
+    for recipe in read_study(expand([f"encoder={every}", "unavailable=skip"])).recipes:
+        world = world_of(recipe.scale)
         stages[recipe.encoders[0].name] = encoder_stage(recipe.encoders[0], world)
-        stages[recipe.llm.name] = language_stage(recipe, world)
+        stages[recipe.llm.model] = language_stage(recipe.llm, world)
     return stages
 
 

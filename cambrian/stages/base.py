@@ -18,6 +18,8 @@ from typing import Any
 
 from cambrian.runtime import Runtime, Tracker
 
+_quote = json.encoder.encode_basestring
+
 SCHEMA = 1
 """Version of the identity itself; raising it makes every digest new."""
 
@@ -67,6 +69,8 @@ class Stage:
     """The design choices behind it, for tables and figures; not hashed."""
     work: float = field(compare=False, default=0.0)
     """Examples to process, for the estimate of time; not hashed."""
+    recipe_json: str = field(compare=False, repr=False, default="")
+    """Canonical JSON of `recipe`, if it is known already; thousands of evaluations share theirs."""
 
     @cached_property
     def digest(self) -> str:
@@ -75,15 +79,14 @@ class Stage:
         Raises:
             ValueError: if the recipe holds anything but finite JSON values.
         """
-        return digest_of(
-            {
-                "schema": SCHEMA,
-                "kind": self.kind,
-                "version": KINDS[self.kind].version,
-                "recipe": self.recipe,
-                "inputs": dict(self.inputs),
-            }
+        inputs = ",".join(f"{_quote(role)}:{_quote(digest)}" for role, digest in sorted(self.inputs.items()))
+        recipe = self.recipe_json or canonical_json(self.recipe)
+        # The canonical JSON of all five, put together because most of it is at hand.
+        text = (
+            f'{{"inputs":{{{inputs}}},"kind":{_quote(self.kind)},"recipe":{recipe},'
+            f'"schema":{SCHEMA},"version":{KINDS[self.kind].version}}}'
         )
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def __hash__(self) -> int:
         return hash(self.digest)

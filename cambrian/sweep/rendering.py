@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -16,7 +17,7 @@ ROWS = 40
 """Runs that are listed one by one."""
 
 
-def plan_as_dict(plan: Plan, workers: int = 1) -> dict[str, Any]:
+def plan_as_dict(plan: Plan, workers: int = 1, left_out: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Describe `plan` in plain JSON values.
 
     Returns:
@@ -25,6 +26,7 @@ def plan_as_dict(plan: Plan, workers: int = 1) -> dict[str, Any]:
                      "state": "done" | "shipped" | "pending" | "unneeded",
                      "code_changed": reused although the code changed under the same version,
                      "estimate_seconds": for pending stages, else 0}], inputs before what is made from them,
+         "left_out": {reason: points of the grid},
          "totals": {"runs", "stages", "reused", "pending", "unneeded", "kinds": {kind: the same four},
                     "cpu_seconds": sum of the estimates, "workers", "wall_seconds": on so many workers}}
     """
@@ -56,6 +58,7 @@ def plan_as_dict(plan: Plan, workers: int = 1) -> dict[str, Any]:
             }
             for digest, stage in plan.stages.items()
         ],
+        "left_out": dict(left_out or {}),
         "totals": {
             "runs": len(plan.runs),
             **{name: sum(counts[name] for counts in by_kind.values()) for name in names},
@@ -67,13 +70,17 @@ def plan_as_dict(plan: Plan, workers: int = 1) -> dict[str, Any]:
     }
 
 
-def print_plan(plan: Plan, workers: int, file: TextIO | None = None) -> None:
+def print_plan(
+    plan: Plan, workers: int, left_out: Mapping[str, int] | None = None, file: TextIO | None = None
+) -> None:
     """Print runs, unique stages by kind, what is reused and the estimate of the rest, in 100 columns."""
     console = Console(file=file or sys.stdout, highlight=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     console.print(_run_table(plan))
     if len(plan.runs) > ROWS:
         console.print(f"... and {len(plan.runs) - ROWS:,} more runs")
+    for reason, count in (left_out or {}).items():
+        console.print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
     console.print(_stage_table(plan))
     if plan.pending:
         cpu, wall = sum(plan.seconds.values()), wall_seconds(plan.tasks(), workers)

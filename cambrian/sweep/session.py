@@ -9,78 +9,79 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cambrian.config import Experiment, read_experiments
+from cambrian.config import Study, read_study
 from cambrian.errors import UserError
+from cambrian.recipe import Recipe
 from cambrian.runtime import SHIPPED
 from cambrian.sweep.execute import execute, worker_count
-from cambrian.sweep.grid import expand, parse_overrides, sweep_arguments
-from cambrian.sweep.lineage import stages_of
-from cambrian.sweep.plan import Plan, make_plan
+from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
+from cambrian.sweep.lineage import Lineage
+from cambrian.sweep.plan import Plan, Run, make_plan
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
 
 
-def run_sweep(arguments: Sequence[str]) -> int:
+def run_sweep(words: Sequence[str]) -> int:
     """Execute the grid that the words of a command line span, as one plan.
 
     Raises:
         ConfigError: with every fault of every point, before anything is launched.
     """
-    words = list(arguments)
-    named = [o for o in parse_overrides(words) if o.key_or_group == "sweep" and o.value() is not None]
-    group = "-".join(words) or "sweep"
-    if named:
-        group = str(named[-1].value())
-        words = sweep_arguments(group, [w for w in words if not w.startswith("sweep=")])
-    return run(read_experiments(expand(words), group=group[:120]))
+    names = sweep_names(words)
+    group = "+".join(names) or "-".join(words) or "sweep"
+    return run(read_study(expand_sweeps(names, words), group=group[:120]))
 
 
-def run_single(config: dict[str, object]) -> int:
-    """Execute one composed configuration in this process: no Ray, no daemon, tracebacks as they are."""
-    if config["sweep"] is not None:
-        raise UserError(f"sweep={config['sweep']} spans several runs: add -m")
+def run_single(words: Sequence[str]) -> int:
+    """Execute one point in this process: no Ray, no daemon, tracebacks as they are.
+
+    Raises:
+        UserError: if the words span several points.
+    """
+    if sweep_names(words):
+        raise UserError("sweep=... spans several runs: add -m")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cambrian.model").setLevel(logging.INFO)  # what is frozen, module by module
-    experiment = read_experiments([config])[0]
-    return run([replace(experiment, runtime=replace(experiment.runtime, cluster="inline"))])
+    study = read_study(expand(words))
+    return run(replace(study, runtime=replace(study.runtime, cluster="inline")))
 
 
-def run(experiments: Sequence[Experiment]) -> int:
-    """Plan `experiments`, then show the plan or execute it.
+def run(study: Study) -> int:
+    """Plan `study`, then show the plan, draw it or execute it.
 
     Returns:
         0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted.
     """
-    runtime, mode = experiments[0].runtime, experiments[0].plan
-    store = Store(runtime.store, shipped=SHIPPED)
-    plan = make_study_plan(experiments, store)
-    if mode == "json":
-        json.dump(plan_as_dict(plan, worker_count(runtime)), sys.stdout)
+    store = Store(study.runtime.store, shipped=SHIPPED)
+    plan = make_study_plan(study.recipes, store)
+    workers = worker_count(study.runtime)
+    if study.plan == "json":
+        json.dump(plan_as_dict(plan, workers, study.left_out), sys.stdout)
         sys.stdout.write("\n")
         return 0
-    if mode == "true":
-        print_plan(plan, workers=worker_count(runtime))
+    if study.plan == "true":
+        print_plan(plan, workers, study.left_out)
         return 0
     store.collect()
-    outcome = execute(plan, store, runtime)
+    outcome = execute(plan, store, study.runtime)
     print_scores(plan, store, outcome)
     return outcome.exit_code
 
 
-def make_study_plan(experiments: Sequence[Experiment], store: Store) -> Plan:
-    """Plan the union of the stages of all `experiments`; equal runs count once.
+def make_study_plan(recipes: Sequence[Recipe], store: Store) -> Plan:
+    """Plan the union of the stages of all `recipes`; equal runs count once.
 
     Runs that differ in more than their axes, such as a learning rate, get part of a digest into their name.
     """
-    stages, runs = {}, {}
-    for experiment in experiments:
-        one, own = stages_of(experiment.recipe)
-        stages.update(own)
+    lineage = Lineage()
+    runs: dict[tuple[str, ...], Run] = {}
+    for recipe in recipes:
+        one = lineage.run(recipe)
         runs.setdefault(one.finals, one)
     names = Counter(one.name for one in runs.values())
     named = [
         one if names[one.name] == 1 else replace(one, name=f"{one.name} {one.finals[0][:6]}")
         for one in runs.values()
     ]
-    return make_plan(named, stages, store)
+    return make_plan(named, lineage.stages, store)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from cambrian.errors import ConfigError, UserError
-from cambrian.sweep import grid
+from cambrian.sweep import composition, grid
 
 AXES = {
     "encoder": ["siglip", "dinov2", "[siglip,dinov2]", "random"],
@@ -30,7 +30,7 @@ def test_points_equal_hydras_own_composition():
     ours = grid.expand(words)
     assert len(ours) == len(points)
     sampled = random.Random(0).sample(range(len(points)), 12)
-    with initialize_config_dir(str(grid.CONF), version_base="1.3"):
+    with initialize_config_dir(str(composition.CONF), version_base="1.3"):
         for index in sampled:
             theirs = OmegaConf.to_container(hydra_compose("config", points[index]))
             assert ours[index] == theirs, points[index]

@@ -241,7 +241,7 @@ def test_the_longest_path_goes_first(store: Store) -> None:
 
 def printed(plan: Plan, workers: int = 2) -> str:
     out = io.StringIO()
-    print_plan(plan, workers, out)
+    print_plan(plan, workers, file=out)
     return out.getvalue()
 
 

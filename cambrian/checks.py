@@ -1,0 +1,63 @@
+"""What can be wrong with a well-typed recipe: combinations that cannot work, sizes that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cambrian.benchmarks.suite import known_names, select
+from cambrian.connectors.table import check_connector
+from cambrian.errors import unknown_name
+from cambrian.recipe import Data, Optimization, Recipe
+
+
+def check_recipe(recipe: Recipe) -> list[str]:
+    """Say all that is wrong with `recipe`, one sentence each; empty when it can run."""
+    scale = recipe.scale
+    faults = _check_data("adapter", recipe.adapter, "captioned images", 0, scale.captions, scale.name)
+    faults += _check_data("instruct", recipe.instruct, "conversations", 1, scale.instructions, scale.name)
+    if recipe.benchmarks.questions < 0 or recipe.seed < 0:
+        faults.append("benchmarks.questions and seed must not be negative")
+    if recipe.vision == "unfrozen":
+        if recipe.vision_lr <= 0:
+            faults.append(f"vision=unfrozen needs a positive vision.lr.{scale.name}, got {recipe.vision_lr}")
+        faults += [
+            f"vision=unfrozen: encoder '{encoder.name}' has no weights to train; use vision=frozen"
+            for encoder in recipe.encoders
+            if not encoder.trainable
+        ]
+    for stage, settings in (("align", scale.align), ("tune", scale.tune)):
+        faults += _check_optimization(f"scale.{stage}", settings)
+    faults += _check_benchmarks(recipe.benchmarks.include, "lab" if scale.world else "hub", scale.name)
+    grids = {encoder.name: encoder.grid for encoder in recipe.encoders}
+    return faults + check_connector(recipe.connector_settings, grids, int(recipe.llm.architecture["layers"]))
+
+
+def _check_data(axis: str, data: Data, what: str, least: int, most: int, scale: str) -> list[str]:
+    if least <= data.examples <= most:
+        return []
+    return [
+        f"{axis} '{data.name}' asks for {data.examples} {what}, the data of scale={scale} has {most}; "
+        f"choose a number from {least} to that"
+    ]
+
+
+def _check_benchmarks(names: Sequence[str], source: str, scale: str) -> list[str]:
+    unknown = [unknown_name("benchmark", name, known_names()) for name in names if name not in known_names()]
+    if unknown:
+        return unknown
+    return [
+        f"benchmark '{row.id}' does not exist at scale={scale}"
+        for row in select(names)
+        if row.source != source
+    ]
+
+
+def _check_optimization(where: str, settings: Optimization) -> list[str]:
+    faults = [f"{where}.lr.{name} must be positive, got {lr}" for name, lr in settings.lr.items() if lr <= 0]
+    if settings.batch_size < 1:
+        faults.append(f"{where}.batch_size must be at least 1, got {settings.batch_size}")
+    if not 0 <= settings.warmup_fraction < 1:
+        faults.append(f"{where}.warmup_fraction must be in [0, 1), got {settings.warmup_fraction}")
+    if settings.clip <= 0 or settings.weight_decay < 0:
+        faults.append(f"{where}.clip must be positive and {where}.weight_decay must not be negative")
+    return faults
