@@ -54,11 +54,10 @@ def assemble(
             config.num_hidden_layers,
         )
     positions = language.grid_positions
-    if positions is not None and positions.side != connector_recipe["side"]:
+    if positions is not None and positions.side % connector_recipe["side"]:
         raise UserError(
             f"the LLM in {language_dir} has learned a grid of {positions.side}x{positions.side} "
-            f"visual tokens, got connector.side={connector_recipe['side']}; "
-            f"set connector.side={positions.side}"
+            f"visual tokens, got connector.side={connector_recipe['side']}; choose one that divides it"
         )
     chat = ChatTokenizer(
         language.tokenizer,

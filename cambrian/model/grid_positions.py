@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -21,5 +22,14 @@ class GridPositions(nn.Module):
         return self.rows.num_embeddings
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Add row and column embeddings to `tokens` (B, L, L, H)."""
-        return tokens + self.rows.weight[:, None] + self.columns.weight  # (L, 1, H) + (L, H)
+        """Add row and column embeddings to `tokens` (B, L, L, H); a coarser grid takes means of them."""
+        side = tokens.shape[1]
+        rows, columns = (_means(table.weight, side) for table in (self.rows, self.columns))
+        return tokens + rows[:, None] + columns  # (L, 1, H) + (L, H)
+
+
+def _means(embeddings: Tensor, side: int) -> Tensor:
+    """Average embeddings (S, H) over `side` equal stretches: (side, H)."""
+    if len(embeddings) == side:
+        return embeddings
+    return F.adaptive_avg_pool1d(embeddings.T, side).T

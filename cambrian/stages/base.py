@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,11 @@ class Stage:
         Raises:
             ValueError: if the recipe holds anything but finite JSON values.
         """
-        inputs = ",".join(f"{_quote(role)}:{_quote(digest)}" for role, digest in sorted(self.inputs.items()))
+        inputs = _inputs_json(tuple(self.inputs.items()))
         recipe = self.recipe_json or canonical_json(self.recipe)
         # The canonical JSON of all five, put together because most of it is at hand.
         text = (
-            f'{{"inputs":{{{inputs}}},"kind":{_quote(self.kind)},"recipe":{recipe},'
+            f'{{"inputs":{inputs},"kind":{_quote(self.kind)},"recipe":{recipe},'
             f'"schema":{SCHEMA},"version":{KINDS[self.kind].version}}}'
         )
         return hashlib.sha256(text.encode()).hexdigest()
@@ -130,6 +130,12 @@ def canonical_json(value: object) -> str:
     """
     _check_plain(value, "recipe")
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@lru_cache(maxsize=64)
+def _inputs_json(inputs: tuple[tuple[str, str], ...]) -> str:
+    """Canonical JSON of a stage's inputs; all evaluations of a model have the same."""
+    return canonical_json(dict(inputs))
 
 
 def digest_of(value: object) -> str:

@@ -129,11 +129,12 @@ def _load_choice(group: str, name: str) -> Config:
     return _merge(merged, node)
 
 
-def _merge(base: Config, extra: Mapping[str, Any]) -> Config:
+def _merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> Config:
     """Lay `extra` over `base`, mappings key by key, without changing either."""
     merged = dict(base)
     for key, value in extra.items():
         below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(dict(below), value) if both else value
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            value = _merge(below, value)
+        merged[key] = value
     return merged

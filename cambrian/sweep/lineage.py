@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, TypeVar
 
 from cambrian.benchmarks.suite import select
 from cambrian.lab.world import WORLD_VERSION
@@ -18,10 +18,27 @@ World = Mapping[str, int]
 """Version and seed of the lab's world; empty at other scales."""
 
 
+class Part(NamedTuple):
+    """Part of a recipe with its canonical JSON, which is made once for all stages that have the part."""
+
+    value: Any
+    json: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The questions of one benchmark, as all runs are asked them."""
+
+    benchmark: str
+    category: str
+    recipe: Part
+    work: int
+
+
 class Lineage:
     """Collects the stages of runs; what runs share is one stage.
 
-    Recipes that share parts (the very objects) are quick: each part is turned into its stage once.
+    Recipes that share parts (the very objects) are quick: each part is looked at once.
     """
 
     def __init__(self) -> None:
@@ -36,29 +53,60 @@ class Lineage:
         Without adapter data there is no align stage at all, and because the align stage never sees whether
         the encoder will be unfrozen later, frozen and unfrozen runs share it.
         """
-        world = world_of(recipe.scale)
+        scale = recipe.scale
         eyes = {
-            f"encoder.{index}": self._once(self._encoder, encoder, recipe.scale)
+            f"encoder.{index}": self._once(self._encoder, encoder, scale)
             for index, encoder in enumerate(recipe.encoders)
         }
-        inputs = {**eyes, "language": self._once(self._language, recipe.llm, recipe.scale)}
+        inputs = {**eyes, "language": self._once(self._language, recipe.llm, scale)}
         if recipe.adapter.examples:
-            key = (*map(id, recipe.encoders), id(recipe.connector_settings), id(recipe.adapter))
-            key = (*key, id(recipe.llm), id(recipe.scale), recipe.seed)
-            if key not in self._made:
-                self._made[key] = self._add(_align_stage(recipe, world, inputs))
-                self._kept.append(recipe)
-            inputs["align"] = self._made[key]
-        judged = {**eyes, "model": self._add(_tune_stage(recipe, world, inputs))}
-        questions = self._once(_questions, recipe.benchmarks, recipe.scale)
+            inputs["align"] = self._add(self._align(recipe, inputs))
+        judged = {**eyes, "model": self._add(self._tune(recipe, inputs))}
+        questions = self._once(_questions, recipe.benchmarks, scale)
         finals = tuple(self._add(_evaluate_stage(recipe, asked, judged)) for asked in questions)
         return Run(name=recipe.name, axes=recipe.axes, finals=finals)
 
-    def _once(self, make: Callable[[T, Scale], Any], part: T, scale: Scale) -> Any:  # noqa: ANN401
-        key = (make, id(part), id(scale))
+    def _align(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
+        value, json = _join(
+            connector=self._once(_part, recipe.connector_settings),
+            data=self._once(_captions, recipe.adapter, recipe.scale),
+            optimization=self._once(_align_optimization, recipe.scale),
+            seed=_part(recipe.seed),
+        )
+        return Stage(
+            kind="align",
+            recipe=value,
+            inputs=dict(inputs),
+            label=f"align {_short(recipe)} {recipe.adapter.name}",
+            axes=recipe.axes,
+            work=recipe.adapter.examples,
+            recipe_json=json,
+        )
+
+    def _tune(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
+        rate = recipe.vision_lr if recipe.vision == "unfrozen" else None
+        value, json = _join(
+            connector=self._once(_part, recipe.connector_settings),
+            data=self._once(_instructions, recipe.instruct, recipe.scale),
+            optimization=self._once(_tune_optimization, recipe.scale, rate),
+            seed=_part(recipe.seed),
+            vision=_part(recipe.vision),
+        )
+        return Stage(
+            kind="tune",
+            recipe=value,
+            inputs=inputs,
+            label=f"tune {_short(recipe)} {recipe.adapter.name} {recipe.vision} {recipe.instruct.name}",
+            axes=recipe.axes,
+            work=recipe.instruct.examples,
+            recipe_json=json,
+        )
+
+    def _once(self, make: Callable[..., T], *parts: object) -> T:
+        key = (make, *map(id, parts))
         if key not in self._made:
-            self._made[key] = make(part, scale)
-            self._kept += [part, scale]  # an id is only unique among the living
+            self._made[key] = make(*parts)
+            self._kept += parts  # an id is only unique among the living
         return self._made[key]
 
     def _encoder(self, encoder: Encoder, scale: Scale) -> str:
@@ -116,77 +164,63 @@ def language_stage(llm: Language, world: World) -> Stage:
     )
 
 
-def _align_stage(recipe: Recipe, world: World, inputs: Mapping[str, str]) -> Stage:
-    return Stage(
-        kind="align",
-        recipe={
-            "connector": recipe.connector_settings,
-            "data": _data("caption", recipe.adapter, world),
-            "optimization": _plain(recipe.scale.align),
-            "seed": recipe.seed,
-        },
-        inputs=dict(inputs),
-        label=f"align {_short(recipe)} {recipe.adapter.name}",
-        axes=recipe.axes,
-        work=recipe.adapter.examples,
-    )
-
-
-def _tune_stage(recipe: Recipe, world: World, inputs: Mapping[str, str]) -> Stage:
-    optimization = _plain(recipe.scale.tune)
-    if recipe.vision == "unfrozen":
-        optimization["lr"] = {**optimization["lr"], "vision": recipe.vision_lr}
-    return Stage(
-        kind="tune",
-        recipe={
-            "connector": recipe.connector_settings,
-            "vision": recipe.vision,
-            "data": _data("instruct", recipe.instruct, world),
-            "optimization": optimization,
-            "seed": recipe.seed,
-        },
-        inputs=inputs,
-        label=f"tune {_short(recipe)} {recipe.adapter.name} {recipe.vision} {recipe.instruct.name}",
-        axes=recipe.axes,
-        work=recipe.instruct.examples,
-    )
-
-
-class _Asked:
-    """The questions of one benchmark, as all runs are asked them."""
-
-    def __init__(self, benchmark: str, category: str, recipe: Mapping[str, Any], work: int) -> None:
-        self.benchmark = benchmark
-        self.category = category
-        self.recipe = recipe
-        self.recipe_json = canonical_json(recipe)
-        self.work = work
-
-
-def _questions(benchmarks: Benchmarks, scale: Scale) -> list[_Asked]:
+def _questions(benchmarks: Benchmarks, scale: Scale) -> list[Asked]:
     chosen = benchmarks.questions
     fixed = {"questions": chosen, "seed": benchmarks.seed, **_world(world_of(scale))}
     return [
-        _Asked(row.id, row.category, {"benchmark": row.recipe(), **fixed}, chosen or row.questions)
+        Asked(
+            benchmark=row.id,
+            category=row.category,
+            recipe=_part({"benchmark": row.recipe(), **fixed}),
+            work=chosen or row.questions,
+        )
         for row in select(benchmarks.include)
     ]
 
 
-def _evaluate_stage(recipe: Recipe, asked: _Asked, inputs: Mapping[str, str]) -> Stage:
+def _evaluate_stage(recipe: Recipe, asked: Asked, inputs: Mapping[str, str]) -> Stage:
     return Stage(
         kind="evaluate",
-        recipe=asked.recipe,
+        recipe=asked.recipe.value,
         inputs=inputs,
         label=f"evaluate {recipe.name} {asked.benchmark}",
         axes={**recipe.axes, "benchmark": asked.benchmark, "category": asked.category},
         work=asked.work,
-        recipe_json=asked.recipe_json,
+        recipe_json=asked.recipe.json,
     )
 
 
-def _data(kind: str, data: Data, world: World) -> dict[str, Any]:
+def _part(value: object) -> Part:
+    return Part(value, canonical_json(value))
+
+
+def _join(**parts: Part) -> Part:
+    fields = ",".join(f'"{name}":{parts[name].json}' for name in sorted(parts))
+    return Part({name: part.value for name, part in parts.items()}, f"{{{fields}}}")
+
+
+def _captions(data: Data, scale: Scale) -> Part:
+    return _part(_data("caption", data, scale))
+
+
+def _instructions(data: Data, scale: Scale) -> Part:
+    return _part(_data("instruct", data, scale))
+
+
+def _data(kind: str, data: Data, scale: Scale) -> dict[str, Any]:
     source = {} if data.source is None else {"source": data.source}
-    return {"kind": kind, "examples": data.examples, **_world(world), **source}
+    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source}
+
+
+def _align_optimization(scale: Scale) -> Part:
+    return _part(_plain(scale.align))
+
+
+def _tune_optimization(scale: Scale, vision_lr: float | None) -> Part:
+    values = _plain(scale.tune)
+    if vision_lr is not None:
+        values["lr"] = {**values["lr"], "vision": vision_lr}
+    return _part(values)
 
 
 def _world(world: World) -> dict[str, World]:

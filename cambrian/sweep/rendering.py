@@ -15,6 +15,8 @@ from cambrian.sweep.plan import Plan
 WIDTH = 100
 ROWS = 40
 """Runs that are listed one by one."""
+REASONS = 6
+"""Reasons for leaving points out that are listed one by one."""
 
 
 def plan_as_dict(plan: Plan, workers: int = 1, left_out: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -79,8 +81,7 @@ def print_plan(
     console.print(_run_table(plan))
     if len(plan.runs) > ROWS:
         console.print(f"... and {len(plan.runs) - ROWS:,} more runs")
-    for reason, count in (left_out or {}).items():
-        console.print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
+    _print_left_out(console, left_out or {})
     console.print(_stage_table(plan))
     if plan.pending:
         cpu, wall = sum(plan.seconds.values()), wall_seconds(plan.tasks(), workers)
@@ -93,6 +94,16 @@ def print_plan(
         console.print("Nothing to run: every result is in the store.")
     for digest in [digest for digest in plan.stages if digest in plan.changed][:ROWS]:
         console.print(f"Reused, code changed: {digest[:12]} {plan.stages[digest].label}")
+
+
+def _print_left_out(console: Console, left_out: Mapping[str, int]) -> None:
+    for reason, count in list(left_out.items())[:REASONS]:
+        console.print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
+    if len(left_out) > REASONS:
+        rest = sum(list(left_out.values())[REASONS:])
+        console.print(
+            f"left out: {rest:,} more for {len(left_out) - REASONS} other reasons (plan=json has all)"
+        )
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from cambrian.errors import UserError
 from cambrian.recipe import Recipe
 from cambrian.runtime import SHIPPED
 from cambrian.sweep.execute import execute, worker_count
+from cambrian.sweep.fidelity import print_fidelity
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.plan import Plan, Run, make_plan
@@ -53,6 +54,9 @@ def run(study: Study) -> int:
     Returns:
         0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted.
     """
+    if study.fidelity is not None:
+        print_fidelity(study.recipes, study.fidelity)
+        return 0
     store = Store(study.runtime.store, shipped=SHIPPED)
     plan = make_study_plan(study.recipes, store)
     workers = worker_count(study.runtime)

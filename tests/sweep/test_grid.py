@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from cambrian.errors import ConfigError, UserError
 from cambrian.sweep import composition, grid
 
+EXPERIMENTS = ["recipe_1.2M_unfrozen", "sva_g2", "tokens_36_interpolate", "cambrian_13b"]
 AXES = {
     "encoder": ["siglip", "dinov2", "[siglip,dinov2]", "random"],
     "connector": ["concat", "mlp", "sva", "sva_no_multi_agg"],
@@ -35,6 +36,28 @@ def test_points_equal_hydras_own_composition():
             theirs = OmegaConf.to_container(hydra_compose("config", points[index]))
             assert ours[index] == theirs, points[index]
             assert list(ours[index]["encoders"]) == list(theirs["encoders"])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("word", ["adapter=0M", "encoder=mae", "seed=4", "scale=paper"])
+def test_experiments_equal_hydras_own_composition(experiment, word):
+    words = [f"experiment={experiment}", word]
+    (ours,) = grid.expand(words)
+    with initialize_config_dir(str(composition.CONF), version_base="1.3"):
+        theirs = OmegaConf.to_container(hydra_compose("config", words))
+    at = theirs.pop("at", {}).get(ours["scale"]["name"])
+    if at:
+        theirs["scale"]["align"]["lr"] |= at["scale"]["align"]["lr"]
+    assert ours == theirs
+
+
+def test_what_the_command_line_says_beats_an_experiment():
+    words = ["experiment=cambrian_34b", "scale=paper", "scale.tune.batch_size=256", "adapter=0M", "seed=1,2"]
+    first, second = grid.expand(words)
+    assert first["scale"]["tune"]["batch_size"] == 256
+    assert first["scale"]["align"]["lr"]["connector"] == 1e-4
+    assert first["adapter"]["name"] == "0M" and first["llm"]["name"] == "yi_34b"
+    assert (first["seed"], second["seed"]) == (1, 2)
 
 
 def test_points_do_not_share_what_was_overridden():
@@ -79,8 +102,7 @@ def test_any_word_is_read_or_refused(word):
 
 
 def test_sweep_file_gives_axes_and_the_command_line_wins():
-    words = grid.sweep_arguments("fig6", ["encoder=siglip,mae", "seed=0,1"])
-    points = grid.expand(words)
+    points = grid.expand_sweeps(["fig6"], ["sweep=fig6", "encoder=siglip,mae", "seed=0,1"])
     assert len(points) == 4
     assert {tuple(point["encoders"]) for point in points} == {("siglip",), ("mae",)}
     assert all(point["adapter"]["name"] == "1.2M" for point in points)
@@ -88,4 +110,4 @@ def test_sweep_file_gives_axes_and_the_command_line_wins():
 
 def test_unknown_sweep_lists_the_known():
     with pytest.raises(UserError, match="unknown sweep 'fig66'; did you mean 'fig6'"):
-        grid.sweep_arguments("fig66", [])
+        grid.expand_sweeps(["fig66"], [])
