@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import TOY, llava
 
@@ -15,6 +15,7 @@ from cambrian.sweep.memory import judge, peak_memory, smallest_fit
 from cambrian.sweep.shapes import LLMS
 
 
+@settings(deadline=None)
 @given(
     llm=st.sampled_from(sorted(LLMS)),
     gpu=st.sampled_from(sorted(GPUS)),
