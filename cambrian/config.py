@@ -17,8 +17,9 @@ from cambrian.checks import check_recipe
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.recipe import Benchmarks, Data, Encoder, Language, Recipe, Scale
-from cambrian.runtime import PROJECT, Runtime
+from cambrian.runtime import PROJECT, Hardware, Runtime
 from cambrian.schema import read, read_value
+from cambrian.sweep.hardware import GPUS
 
 UNAVAILABLE = ("refuse", "skip")
 
@@ -34,6 +35,8 @@ class Study:
     left_out: Mapping[str, int]
     """Reason -> number of points."""
     runtime: Runtime
+    hardware: Hardware
+    """What a plan at scale=paper is priced for."""
     plan: str
     """false, true, json, or the file name of a picture."""
     fidelity: str | None
@@ -80,13 +83,15 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
             own.faults.extend(own.missing)
         notes.add(own)
     runtime = _read_runtime(configs[0], group, notes.faults)
-    if notes.faults or runtime is None:
+    hardware = _read_hardware(configs[0], notes.faults)
+    if notes.faults or runtime is None or hardware is None:
         raise ConfigError(list(dict.fromkeys(notes.faults)))
     first = configs[0]
     return Study(
         recipes=tuple(recipes),
         left_out=left_out,
         runtime=runtime,
+        hardware=hardware,
         plan=str(first["plan"]).lower() if isinstance(first["plan"], bool) else first["plan"],
         fidelity=first["fidelity"],
     )
@@ -237,6 +242,19 @@ def _read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> R
     if len(faults) > before:
         return None
     return Runtime(store=Path(place).expanduser().resolve(), **vars(settings))
+
+
+def _read_hardware(config: Node, faults: list[str]) -> Hardware | None:
+    hardware = read(Hardware, config["price"], "price", faults)
+    if hardware is None:
+        return None
+    if hardware.gpu not in GPUS:
+        faults.append(unknown_name("price.gpu", hardware.gpu, GPUS))
+    if not 0 < hardware.gpus_per_stage <= hardware.gpus:
+        faults.append(
+            f"price.gpus_per_stage must be from 1 to price.gpus={hardware.gpus}, got {hardware.gpus_per_stage}"
+        )
+    return hardware
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,22 @@ class Runtime:
         return self.store / "cache"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a plan at scale=paper is priced for."""
+
+    gpu: str
+    """Type, a name in cambrian/sweep/hardware.py."""
+    gpus: int
+    """In all."""
+    gpus_per_stage: int
+
+    @property
+    def places(self) -> int:
+        """Stages that run at the same time."""
+        return max(1, self.gpus // self.gpus_per_stage)
+
+
 class Tracker(Protocol):
     """Where a stage's numbers go while it runs. Never raises because of a network or a full disk quota."""
 

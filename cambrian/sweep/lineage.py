@@ -10,7 +10,9 @@ from cambrian.benchmarks.suite import select
 from cambrian.lab.world import WORLD_VERSION
 from cambrian.recipe import Benchmarks, Data, Encoder, Language, Optimization, Recipe, Scale
 from cambrian.stages.base import Stage, canonical_json
+from cambrian.sweep.memory import Work
 from cambrian.sweep.plan import Run
+from cambrian.sweep.pricing import align_work, evaluation_work, tune_work
 
 T = TypeVar("T")
 
@@ -44,6 +46,8 @@ class Lineage:
     def __init__(self) -> None:
         self.stages: dict[str, Stage] = {}
         """By digest, inputs before what is made from them."""
+        self.works: dict[str, Work] = {}
+        """What stages at scale=paper compute, by digest."""
         self._made: dict[tuple[object, ...], Any] = {}
         self._kept: list[object] = []
 
@@ -60,10 +64,13 @@ class Lineage:
         }
         inputs = {**eyes, "language": self._once(self._language, recipe.llm, scale)}
         if recipe.adapter.examples:
-            inputs["align"] = self._add(self._align(recipe, inputs))
-        judged = {**eyes, "model": self._add(self._tune(recipe, inputs))}
+            inputs["align"] = self._add(self._align(recipe, inputs), align_work, recipe)
+        judged = {**eyes, "model": self._add(self._tune(recipe, inputs), tune_work, recipe)}
         questions = self._once(_questions, recipe.benchmarks, scale)
-        finals = tuple(self._add(_evaluate_stage(recipe, asked, judged)) for asked in questions)
+        finals = tuple(
+            self._add(_evaluate_stage(recipe, asked, judged), evaluation_work, recipe, asked.work)
+            for asked in questions
+        )
         return Run(name=recipe.name, axes=recipe.axes, finals=finals)
 
     def _align(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
@@ -115,8 +122,11 @@ class Lineage:
     def _language(self, llm: Language, scale: Scale) -> str:
         return self._add(language_stage(llm, world_of(scale)))
 
-    def _add(self, stage: Stage) -> str:
-        return self.stages.setdefault(stage.digest, stage).digest
+    def _add(self, stage: Stage, work_of: Callable[..., Work] | None = None, *details: Any) -> str:  # noqa: ANN401
+        digest = self.stages.setdefault(stage.digest, stage).digest
+        if work_of is not None and digest not in self.works and not details[0].scale.world:
+            self.works[digest] = work_of(*details)
+        return digest
 
 
 def world_of(scale: Scale) -> World:

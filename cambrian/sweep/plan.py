@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from cambrian.stages.base import Artifact, Stage
@@ -81,6 +82,8 @@ class Plan:
     """Finished stages made by code that has changed since, under the same version."""
     seconds: Mapping[str, float]
     """Estimate of each pending stage."""
+    measured: Mapping[str, float]
+    """Seconds of finished stages among those with an estimate."""
 
     @cached_property
     def pending(self) -> tuple[str, ...]:
@@ -142,13 +145,19 @@ class Plan:
         )
 
 
-def make_plan(runs: Sequence[Run], stages: Mapping[str, Stage], store: Store) -> Plan:
+def make_plan(
+    runs: Sequence[Run],
+    stages: Mapping[str, Stage],
+    store: Store,
+    estimates: Mapping[str, float] = MappingProxyType({}),
+) -> Plan:
     """Compare what `runs` need with what `store` has; nothing heavy is imported and nothing is run.
 
     Args:
         runs: points of the grid.
         stages: by digest, at least every ancestor of the runs' finals.
         store: where finished stages are.
+        estimates: seconds of stages by digest, where more is known than from like stages.
     """
     needed = {
         digest: stages[digest]
@@ -175,7 +184,10 @@ def make_plan(runs: Sequence[Run], stages: Mapping[str, Stage], store: Store) ->
         stages=needed,
         states={digest: states[digest] for digest in needed},
         changed=frozenset(digest for digest, artifact in found.items() if _code_changed(artifact)),
-        seconds=_estimates([needed[d] for d in needed if states[d] is State.PENDING], found, store),
+        seconds=_estimates(
+            [needed[d] for d in needed if states[d] is State.PENDING], found, store, estimates
+        ),
+        measured={d: found[d].manifest["provenance"]["seconds"] for d in estimates if d in found},
     )
 
 
@@ -216,7 +228,9 @@ def _code_changed(artifact: Artifact) -> bool:
     return artifact.manifest["code"]["fingerprint"] != code_fingerprint(artifact.manifest["kind"])
 
 
-def _estimates(pending: Sequence[Stage], found: Mapping[str, Artifact], store: Store) -> dict[str, float]:
+def _estimates(
+    pending: Sequence[Stage], found: Mapping[str, Artifact], store: Store, known_seconds: Mapping[str, float]
+) -> dict[str, float]:
     known: dict[str, list[Artifact]] = defaultdict(list)
     for artifact in found.values():
         known[artifact.manifest["kind"]].append(artifact)
@@ -225,4 +239,7 @@ def _estimates(pending: Sequence[Stage], found: Mapping[str, Artifact], store: S
         artifact for kind in kinds for artifact in known.get(kind) or sample(store.artifacts(kind), SAMPLES)
     ]
     rates = Rates.of(measured)
-    return {stage.digest: rates.seconds(stage) for stage in pending}
+    return {
+        stage.digest: known_seconds[stage.digest] if stage.digest in known_seconds else rates.seconds(stage)
+        for stage in pending
+    }

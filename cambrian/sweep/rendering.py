@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cambrian.sweep.estimate import wall_seconds
 from cambrian.sweep.plan import Plan
+from cambrian.sweep.pricing import Bill, bill_as_dict
 
 WIDTH = 100
 ROWS = 40
@@ -29,10 +30,12 @@ def plan_as_dict(plan: Plan, workers: int = 1, left_out: Mapping[str, int] | Non
                      "code_changed": reused although the code changed under the same version,
                      "estimate_seconds": for pending stages, else 0}], inputs before what is made from them,
          "left_out": {reason: points of the grid},
+         "price": at scale=paper what `pricing.bill_as_dict` gives, else null,
          "totals": {"runs", "stages", "reused", "pending", "unneeded", "kinds": {kind: the same four},
                     "cpu_seconds": sum of the estimates, "workers", "wall_seconds": on so many workers}}
     """
     kinds = plan.kinds()
+    wall = wall_seconds(plan.tasks(), workers)
     by_kind = {
         kind: {"stages": n.unique, "reused": n.reused, "pending": n.pending, "unneeded": n.unneeded}
         for kind, n in kinds.items()
@@ -61,19 +64,24 @@ def plan_as_dict(plan: Plan, workers: int = 1, left_out: Mapping[str, int] | Non
             for digest, stage in plan.stages.items()
         ],
         "left_out": dict(left_out or {}),
+        "price": None if bill is None else bill_as_dict(bill, wall),
         "totals": {
             "runs": len(plan.runs),
             **{name: sum(counts[name] for counts in by_kind.values()) for name in names},
             "kinds": by_kind,
             "cpu_seconds": round(sum(plan.seconds.values()), 2),
             "workers": workers,
-            "wall_seconds": round(wall_seconds(plan.tasks(), workers), 2),
+            "wall_seconds": round(wall, 2),
         },
     }
 
 
 def print_plan(
-    plan: Plan, workers: int, left_out: Mapping[str, int] | None = None, file: TextIO | None = None
+    plan: Plan,
+    workers: int,
+    left_out: Mapping[str, int] | None = None,
+    bill: Bill | None = None,
+    file: TextIO | None = None,
 ) -> None:
     """Print runs, unique stages by kind, what is reused and the estimate of the rest, in 100 columns."""
     console = Console(file=file or sys.stdout, highlight=False)
@@ -82,8 +90,10 @@ def print_plan(
     if len(plan.runs) > ROWS:
         console.print(f"... and {len(plan.runs) - ROWS:,} more runs")
     _print_left_out(console, left_out or {})
-    console.print(_stage_table(plan))
-    if plan.pending:
+    console.print(_stage_table(plan, priced=bill is not None))
+    if plan.pending and bill is not None:
+        _print_bill(console, bill, wall_seconds(plan.tasks(), workers))
+    elif plan.pending:
         cpu, wall = sum(plan.seconds.values()), wall_seconds(plan.tasks(), workers)
         noun = "worker" if workers == 1 else "workers"
         console.print(
@@ -128,11 +138,47 @@ def _run_table(plan: Plan) -> Table:
     return table
 
 
-def _stage_table(plan: Plan) -> Table:
+def _print_bill(console: Console, bill: Bill, wall: float) -> None:
+    """Print GPU-hours with their range, whether it fits, disk and wall-clock."""
+    own = bill.hardware
+    title = f"price on {own.gpus} {own.gpu}, {own.gpus_per_stage} per stage"
+    table = Table(title=title, title_justify="left")
+    table.add_column("kind")
+    for name in ("GPU-hours", "from", "to", "memory each", "disk"):
+        table.add_column(name, justify="right")
+    table.add_column("fits?")
+    for kind, line in bill.lines.items():
+        numbers = (f"{hours:,.1f}" for hours in (line.gpu_hours, line.low, line.high))
+        verdicts = "; ".join(f"{count:,}: {verdict}" for verdict, count in line.verdicts.items())
+        table.add_row(kind, *numbers, size(line.memory_bytes), size(line.disk_bytes), verdicts)
+    console.print(table)
+    estimate, low, high = bill.total
+    console.print(
+        f"To run: {estimate:,.0f} GPU-hours ({low:,.0f} to {high:,.0f}), {duration(wall)} of wall-clock, "
+        f"{size(bill.disk_bytes)} of disk."
+    )
+    needs = (f"{n} {name}" for name, n in bill.least_gpus.items() if n is not None)
+    console.print(f"Every stage fits on: {', '.join(needs) or 'no type of GPU that is known'}.")
+    for kind, known in bill.corrections.items():
+        console.print(
+            f"Corrected by {known.stages} finished stages: {kind} takes {known.factor:.2f} of the model."
+        )
+
+
+def size(count: float) -> str:
+    """Write a number of bytes as people do."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def _stage_table(plan: Plan, *, priced: bool) -> Table:
     kinds = plan.kinds()
     table = Table(title=f"{len(plan.stages):,} unique stages", title_justify="left")
     table.add_column("kind")
-    for name in ("unique", "reused", "code changed", "to run", "estimate (one core)"):
+    for name in ("unique", "reused", "code changed", "to run", "" if priced else "estimate (one core)"):
         table.add_column(name, justify="right")
     for kind, counts in kinds.items():
         table.add_row(
@@ -141,6 +187,6 @@ def _stage_table(plan: Plan) -> Table:
             f"{counts.reused:,}",
             f"{counts.changed:,}" if counts.changed else "",
             f"{counts.pending:,}",
-            duration(counts.seconds) if counts.pending else "",
+            duration(counts.seconds) if counts.pending and not priced else "",
         )
     return table

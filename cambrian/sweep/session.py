@@ -8,16 +8,20 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from cambrian.config import Study, read_study
 from cambrian.errors import UserError
-from cambrian.recipe import Recipe
 from cambrian.runtime import SHIPPED
+from cambrian.sweep.cost import price
 from cambrian.sweep.execute import execute, worker_count
 from cambrian.sweep.fidelity import print_fidelity
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
+from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.lineage import Lineage
+from cambrian.sweep.picture import draw_plan
 from cambrian.sweep.plan import Plan, Run, make_plan
+from cambrian.sweep.pricing import Bill, make_bill
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
@@ -58,29 +62,34 @@ def run(study: Study) -> int:
         print_fidelity(study.recipes, study.fidelity)
         return 0
     store = Store(study.runtime.store, shipped=SHIPPED)
-    plan = make_study_plan(study.recipes, store)
-    workers = worker_count(study.runtime)
+    plan, bill = make_study_plan(study, store)
+    workers = worker_count(study.runtime) if bill is None else study.hardware.places
     if study.plan == "json":
-        json.dump(plan_as_dict(plan, workers, study.left_out), sys.stdout)
+        json.dump(plan_as_dict(plan, workers, study.left_out, bill), sys.stdout)
         sys.stdout.write("\n")
         return 0
     if study.plan == "true":
-        print_plan(plan, workers, study.left_out)
+        print_plan(plan, workers, study.left_out, bill)
         return 0
+    if study.plan != "false":
+        draw_plan(plan, Path(study.plan))
+        return 0
+    if bill is not None:
+        raise UserError("scale=paper can be planned and priced (plan=true), but not trained in this version")
     store.collect()
     outcome = execute(plan, store, study.runtime)
     print_scores(plan, store, outcome)
     return outcome.exit_code
 
 
-def make_study_plan(recipes: Sequence[Recipe], store: Store) -> Plan:
-    """Plan the union of the stages of all `recipes`; equal runs count once.
+def make_study_plan(study: Study, store: Store) -> tuple[Plan, Bill | None]:
+    """Plan the union of the stages of all runs; equal runs count once. Real models are priced as well.
 
     Runs that differ in more than their axes, such as a learning rate, get part of a digest into their name.
     """
     lineage = Lineage()
     runs: dict[tuple[str, ...], Run] = {}
-    for recipe in recipes:
+    for recipe in study.recipes:
         one = lineage.run(recipe)
         runs.setdefault(one.finals, one)
     names = Counter(one.name for one in runs.values())
@@ -88,4 +97,8 @@ def make_study_plan(recipes: Sequence[Recipe], store: Store) -> Plan:
         one if names[one.name] == 1 else replace(one, name=f"{one.name} {one.finals[0][:6]}")
         for one in runs.values()
     ]
-    return make_plan(named, lineage.stages, store)
+    works, hardware = lineage.works, study.hardware
+    gpu = find_gpu(hardware.gpu)
+    estimates = {d: price(work, gpu, hardware.gpus_per_stage).seconds for d, work in works.items()}
+    plan = make_plan(named, lineage.stages, store, estimates)
+    return plan, make_bill(plan, works, hardware, plan.measured) if works else None

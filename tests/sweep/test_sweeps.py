@@ -33,7 +33,7 @@ def study(*words: str) -> Study:
 
 
 def plan(found: Study, folder: Path) -> Plan:
-    return make_study_plan(found.recipes, Store(folder / "store"))
+    return make_study_plan(found, Store(folder / "store"))[0]
 
 
 def test_every_file_is_expected():
