@@ -252,7 +252,8 @@ def _read_hardware(config: Node, faults: list[str]) -> Hardware | None:
         faults.append(unknown_name("price.gpu", hardware.gpu, GPUS))
     if not 0 < hardware.gpus_per_stage <= hardware.gpus:
         faults.append(
-            f"price.gpus_per_stage must be from 1 to price.gpus={hardware.gpus}, got {hardware.gpus_per_stage}"
+            f"price.gpus_per_stage must be from 1 to price.gpus, which is {hardware.gpus}, "
+            f"got {hardware.gpus_per_stage}"
         )
     return hardware
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.connectors.base import Connector, VisualTokens
-from cambrian.connectors.grids import kept_cells, resize
+from cambrian.connectors.grids import join_channels, kept_cells
 
 
 class ConcatConnector(Connector):
@@ -39,7 +39,7 @@ class ConcatConnector(Connector):
 
     def channels(self, features: Sequence[Tensor]) -> Tensor:
         """Give the projector's input, (B, L, L, sum of C_k)."""
-        return torch.cat([resize(grid, self.side) for grid in features], dim=-1)
+        return join_channels(features, self.side)
 
 
 def projector(width: int, llm_width: int, layers: int) -> nn.Sequential:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +21,21 @@ def resize(tokens: Tensor, side: int) -> Tensor:
     channels_first = tokens.permute(0, 3, 1, 2).float()  # (B, C, s, s)
     resized = F.interpolate(channels_first, size=(side, side), mode="bilinear", align_corners=False)
     return resized.permute(0, 2, 3, 1).to(tokens.dtype)
+
+
+def join_channels(grids: Sequence[Tensor], side: int) -> Tensor:
+    """Resize grids (B, s_k, s_k, C_k) to one side, put channels together: (B, side, side, sum of C_k)."""
+    return torch.cat([resize(grid, side) for grid in grids], dim=-1)
+
+
+def pool(tokens: Tensor, side: int) -> Tensor:
+    """Average a grid (B, s, s, C) with s >= side down to (B, side, side, C).
+
+    Where s is no multiple of the side, cells overlap: cell i covers rows floor(i*s/side) to
+    ceil((i+1)*s/side) - 1.
+    """
+    channels_first = tokens.permute(0, 3, 1, 2)  # (B, C, s, s)
+    return F.adaptive_avg_pool2d(channels_first, side).permute(0, 2, 3, 1)
 
 
 def to_windows(grid: Tensor, side: int) -> Tensor:

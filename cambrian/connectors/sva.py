@@ -39,7 +39,7 @@ class SvaConnector(Connector):
         super().__init__()
         self.side = side
         self.groups = tuple(groups)
-        self.auxiliary = nn.ModuleList(_auxiliary(encoder, width) for encoder in widths)
+        self.auxiliary = nn.ModuleList(auxiliary(encoder, width) for encoder in widths)
         self.query = nn.Parameter(torch.randn(len(groups), width) / width**0.5)
         self.samplers = nn.ModuleList(
             Sampler(
@@ -121,7 +121,8 @@ def aggregation_inputs(context: Tensor, windows: Sequence[Windows], keep: Tensor
     )
 
 
-def _auxiliary(encoder_width: int, width: int) -> nn.Sequential:
+def auxiliary(encoder_width: int, width: int) -> nn.Sequential:
+    """Make the MLP that brings one encoder's tokens to the connector's width."""
     return nn.Sequential(
         nn.Linear(encoder_width, width),
         nn.GELU(),

@@ -24,6 +24,10 @@ class ConnectorRow:
     """`module:class`, imported when it is built."""
     fields: tuple[str, ...]
     """Keys of its recipe, `kind` excluded; all of them are required."""
+    pools: bool = False
+    """Whether it averages the finest grid down to the visual tokens, so that there must be enough of it."""
+    places: bool = True
+    """Whether a visual token shows its own place of the image, so that those of the border can be cut off."""
 
     def load(self) -> Callable[..., Any]:
         """Import the class."""
@@ -44,8 +48,29 @@ CONNECTORS: dict[str, ConnectorRow] = {
             builder="cambrian.connectors.sva:SvaConnector",
             fields=("side", "width", "heads", "depth", "groups", "newline", "aggregation"),
         ),
+        ConnectorRow(
+            kind="resampler",
+            builder="cambrian.connectors.resampler:ResamplerConnector",
+            fields=("side", "width", "heads", "depth", "newline"),
+            places=False,
+        ),
+        ConnectorRow(
+            kind="c_abstractor",
+            builder="cambrian.connectors.c_abstractor:CAbstractorConnector",
+            fields=("side", "width", "depth", "newline"),
+            pools=True,
+        ),
+        ConnectorRow(
+            kind="ldpv2",
+            builder="cambrian.connectors.ldpv2:Ldpv2Connector",
+            fields=("side", "newline"),
+            pools=True,
+        ),
     )
 }
+
+SIZES = ("side", "layers", "width", "heads", "depth")
+"""Fields of any connector that hold a whole number of at least 1."""
 
 AGGREGATION_FIELDS = ("start", "stride", "layers")
 
@@ -60,14 +85,21 @@ def check_connector(recipe: Recipe, grids: Mapping[str, int], llm_layers: int) -
     kind = str(recipe["kind"])
     if kind not in CONNECTORS:
         return [unknown_name("connector", kind, CONNECTORS)]
-    faults = _key_faults(f"connector '{kind}'", recipe, ("kind", *CONNECTORS[kind].fields))
+    row = CONNECTORS[kind]
+    faults = _key_faults(f"connector '{kind}'", recipe, ("kind", *row.fields))
     if not grids:
         faults.append(f"connector '{kind}' needs at least one encoder, got none; choose encoder=...")
     if faults:
         return faults
-    faults += _size_faults("connector.side", recipe["side"], 1)
+    for key in row.fields:
+        if key in SIZES:
+            faults += _size_faults(f"connector.{key}", recipe[key], 1)
     faults += _flag_faults("connector.newline", recipe["newline"])
-    return faults + (_concat_faults(recipe) if kind == "concat" else _sva_faults(recipe, grids, llm_layers))
+    if "heads" in row.fields:
+        faults += _head_faults(recipe)
+    if row.pools:
+        faults += _pooling_faults(recipe, grids)
+    return faults + (_sva_faults(recipe, grids, llm_layers) if kind == "sva" else [])
 
 
 def require_connector(recipe: Recipe, grids: Mapping[str, int], llm_layers: int) -> ConnectorRow:
@@ -84,7 +116,9 @@ def require_connector(recipe: Recipe, grids: Mapping[str, int], llm_layers: int)
 def visual_positions(recipe: Recipe, image_size: tuple[int, int] | None = None) -> int:
     """Count the LLM positions one image takes; `image_size` is (width, height), None for a square image."""
     side, newline = int(recipe["side"]), int(recipe["newline"])
-    rows, columns = (side, side) if image_size is None else kept_sides(side, *image_size)
+    if image_size is None or not CONNECTORS[recipe["kind"]].places:
+        return side * (side + newline)
+    rows, columns = kept_sides(side, *image_size)
     return rows * (columns + newline)
 
 
@@ -106,22 +140,27 @@ def padding(side: int, width: int, height: int) -> tuple[int, int]:
     return 0, (side - int(width * (side / height))) // 2
 
 
-def _concat_faults(recipe: Recipe) -> list[str]:
-    return _size_faults("connector.layers", recipe["layers"], 1)
+def _head_faults(recipe: Recipe) -> list[str]:
+    width, heads = recipe["width"], recipe["heads"]
+    if _size_faults("width", width, 1) or _size_faults("heads", heads, 1) or width % heads == 0:
+        return []
+    return [f"connector.width={width} is not divisible by connector.heads={heads}; change one of them"]
+
+
+def _pooling_faults(recipe: Recipe, grids: Mapping[str, int]) -> list[str]:
+    """There must be at least one cell of the finest grid for each visual token."""
+    side, finest = recipe["side"], max(grids, key=lambda name: grids[name])
+    if _size_faults("side", side, 1) or side <= grids[finest]:
+        return []
+    return [
+        f"connector '{recipe['kind']}' pools the finest grid, {grids[finest]}x{grids[finest]} ({finest}), "
+        f"and cannot make {side}x{side} visual tokens of it; choose connector.side of at most "
+        f"{grids[finest]}, or an encoder with a finer grid"
+    ]
 
 
 def _sva_faults(recipe: Recipe, grids: Mapping[str, int], llm_layers: int) -> list[str]:
-    faults = [
-        fault
-        for key, least in (("width", 1), ("heads", 1), ("depth", 1))
-        for fault in _size_faults(f"connector.{key}", recipe[key], least)
-    ]
-    if not faults and recipe["width"] % recipe["heads"]:
-        faults.append(
-            f"connector.width={recipe['width']} is not divisible by connector.heads={recipe['heads']}; "
-            "change one of them"
-        )
-    faults += _group_faults(recipe, grids)
+    faults = _group_faults(recipe, grids)
     aggregation = recipe["aggregation"]
     if aggregation is None:
         return faults

@@ -118,8 +118,7 @@ def make_bill(
     gpu, each = find_gpu(hardware.gpu), hardware.gpus_per_stage
     corrections = calibrate(
         Finished(kind=works[digest].kind, predicted=price(works[digest], gpu, each).seconds, measured=seconds)
-        for digest, seconds in measured.items()
-        if digest in works
+        for digest, seconds in plan.measured.items()
     )
     prices: dict[str, Price] = {}
     groups: dict[str, list[Price]] = defaultdict(list)

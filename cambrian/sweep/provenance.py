@@ -26,7 +26,16 @@ from cambrian.stages.base import KINDS
 PACKAGE = Path(__file__).resolve().parents[1]
 """The directory of the `cambrian` package."""
 
-DISTRIBUTIONS = ("cambrian-sweeps", "numpy", "ray", "safetensors", "tokenizers", "torch", "transformers")
+DISTRIBUTIONS = (
+    "cambrian-sweeps",
+    "numpy",
+    "ray",
+    "safetensors",
+    "timm",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 TABLE_OF_KINDS = "cambrian.stages.base"
 """It names the function of every kind, so the names in it say nothing about what one stage reaches."""

@@ -20,7 +20,12 @@ REASONS = 6
 """Reasons for leaving points out that are listed one by one."""
 
 
-def plan_as_dict(plan: Plan, workers: int = 1, left_out: Mapping[str, int] | None = None) -> dict[str, Any]:
+def plan_as_dict(
+    plan: Plan,
+    workers: int = 1,
+    left_out: Mapping[str, int] | None = None,
+    bill: Bill | None = None,
+) -> dict[str, Any]:
     """Describe `plan` in plain JSON values.
 
     Returns:

@@ -101,4 +101,4 @@ def make_study_plan(study: Study, store: Store) -> tuple[Plan, Bill | None]:
     gpu = find_gpu(hardware.gpu)
     estimates = {d: price(work, gpu, hardware.gpus_per_stage).seconds for d, work in works.items()}
     plan = make_plan(named, lineage.stages, store, estimates)
-    return plan, make_bill(plan, works, hardware, plan.measured) if works else None
+    return plan, make_bill(plan, works, hardware) if works else None

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cambrian.connectors.base import build_connector
-from cambrian.connectors.table import check_connector
+from cambrian.connectors.table import check_connector, visual_positions
 from cambrian.errors import ConfigError
 
 torch.set_num_threads(1)
@@ -21,15 +21,33 @@ SVA = {
     "newline": True,
     "aggregation": {"start": 0, "stride": 2, "layers": 2},
 }
+RESAMPLER = {"kind": "resampler", "side": 4, "width": 16, "heads": 2, "depth": 2, "newline": False}
+C_ABSTRACTOR = {"kind": "c_abstractor", "side": 4, "width": 16, "depth": 2, "newline": False}
+LDPV2 = {"kind": "ldpv2", "side": 4, "newline": False}
+RECIPES = (CONCAT, SVA, RESAMPLER, C_ABSTRACTOR, LDPV2)
+KINDS = [recipe["kind"] for recipe in RECIPES]
 WIDTHS, GRIDS = (5, 7), (8, 16)
 
 
-def features(batch, seed=0):
+def features(batch, seed=0, encoders=2):
     torch.manual_seed(seed)
-    return [torch.randn(batch, grid, grid, width) for grid, width in zip(GRIDS, WIDTHS, strict=True)]
+    sizes = zip(GRIDS[:encoders], WIDTHS[:encoders], strict=True)
+    return [torch.randn(batch, grid, grid, width) for grid, width in sizes]
 
 
-@pytest.mark.parametrize("recipe", [CONCAT, SVA], ids=["concat", "sva"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=KINDS)
+@pytest.mark.parametrize("encoders", [1, 2])
+@pytest.mark.parametrize(("side", "newline"), [(1, False), (2, True), (8, False)])
+def test_any_side_comes_out_of_one_encoder_or_two(recipe, encoders, side, newline):
+    sized = {**recipe, "side": side, "newline": newline} | ({"groups": [side]} if "groups" in recipe else {})
+    connector = build_connector(sized, WIDTHS[:encoders], GRIDS[:encoders], 12, 4)
+    visual = connector(features(3, encoders=encoders), None)
+    assert visual.tokens.shape == (3, side, side, 12)
+    assert visual.keep is None and visual.keep_rows is None
+    assert (connector.newline is not None) == newline
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=KINDS)
 @pytest.mark.parametrize("sizes", [None, [[40, 40], [80, 40], [30, 90]]], ids=["square", "padded"])
 def test_an_image_does_not_depend_on_its_neighbours(recipe, sizes):
     torch.manual_seed(1)
@@ -44,13 +62,31 @@ def test_an_image_does_not_depend_on_its_neighbours(recipe, sizes):
         assert torch.allclose(together.tokens[part], alone.tokens, atol=1e-5)
 
 
-@pytest.mark.parametrize("recipe", [CONCAT, SVA], ids=["concat", "sva"])
-def test_every_weight_gets_a_gradient(recipe):
+@pytest.mark.parametrize("recipe", RECIPES, ids=KINDS)
+def test_every_weight_and_every_feature_gets_a_gradient(recipe):
     torch.manual_seed(1)
     connector = build_connector(recipe, WIDTHS, GRIDS, 12, 4)
-    connector(features(2), None).tokens.square().sum().backward()
-    idle = {name for name, parameter in connector.named_parameters() if parameter.grad is None}
+    grids = [grid.requires_grad_() for grid in features(2)]
+    connector(grids, None).tokens.square().sum().backward()
+    idle = {
+        name
+        for name, parameter in connector.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    }
     assert {name.split(".")[0] for name in idle} <= {"newline", "aggregation"}
+    for grid in grids:
+        seen = grid.grad.any(dim=-1)
+        # Bilinear without antialiasing: from 16 to 4 concat reads 2 x 2 of each 4 x 4 features.
+        assert seen.float().mean() == (0.25 if recipe is CONCAT and grid.shape[1] == 16 else 1)
+
+
+@pytest.mark.parametrize("recipe", [CONCAT, C_ABSTRACTOR, LDPV2], ids=["concat", "c_abstractor", "ldpv2"])
+def test_the_border_is_cut_off_where_tokens_have_places(recipe):
+    visual = build_connector(recipe, WIDTHS, GRIDS, 12, 4)(features(2), torch.tensor([[40, 40], [80, 40]]))
+    assert visual.keep is not None and visual.keep_rows is not None
+    assert visual.keep.sum(dim=(1, 2)).tolist() == [16, 8]
+    assert visual.keep_rows.tolist() == [[True] * 4, [False, True, True, False]]
+    assert visual_positions(recipe, (80, 40)) == 8
 
 
 def test_square_sizes_equal_no_sizes():
@@ -65,7 +101,7 @@ def test_square_sizes_equal_no_sizes():
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        ({"side": 4}, ["kind", "concat, sva"]),
+        ({"side": 4}, ["kind", "concat, ldpv2, resampler, sva"]),
         ({**SVA, "kind": "svaa"}, ["'svaa'", "did you mean 'sva'"]),
         ({**SVA, "side": 5, "groups": [4]}, ["divisible", "5", "8x8", "siglip", "resolution"]),
         ({**SVA, "groups": [3]}, ["16x16", "convnext", "3", "[1, 2, 4, 8, 16]"]),
@@ -80,6 +116,14 @@ def test_square_sizes_equal_no_sizes():
         ),
         ({**CONCAT, "layers": "two"}, ["layers", "'two'"]),
         ({**CONCAT, "heads": 2}, ["heads"]),
+        ({**RESAMPLER, "heads": 3}, ["width=16", "heads=3"]),
+        ({**RESAMPLER, "side": 0, "depth": "3", "heads": 3}, ["connector.side", "got '3'", "heads=3"]),
+        ({**RESAMPLER, "groups": [4]}, ["unknown key of connector 'resampler' 'groups'"]),
+        ({**C_ABSTRACTOR, "side": 17}, ["c_abstractor", "16x16 (convnext)", "17x17", "at most 16"]),
+        ({**C_ABSTRACTOR, "side": 17, "width": True, "depth": 0}, ["17x17", "got True", "got 0"]),
+        ({**LDPV2, "side": 24, "newline": 1}, ["at most 16", "connector.newline must be true or false"]),
+        ({**LDPV2, "side": 2.0}, ["connector.side must be a whole number", "got 2.0"]),
+        ({**LDPV2, "kind": "ldpv3"}, ["did you mean 'ldpv2'"]),
     ],
 )
 def test_faults_name_what_is_wrong(recipe, words):
@@ -89,9 +133,21 @@ def test_faults_name_what_is_wrong(recipe, words):
         assert word in " ".join(faults)
 
 
-@pytest.mark.parametrize("recipe", [CONCAT, SVA], ids=["concat", "sva"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=KINDS)
 def test_a_good_recipe_has_no_faults(recipe):
     assert check_connector(recipe, {"siglip": 8, "convnext": 16}, 4) == []
+
+
+@pytest.mark.parametrize("recipe", [C_ABSTRACTOR, LDPV2], ids=["c_abstractor", "ldpv2"])
+@pytest.mark.parametrize("side", [1, 5, 16])
+def test_pooling_takes_any_side_up_to_that_of_the_finest_grid(recipe, side):
+    assert check_connector({**recipe, "side": side}, {"siglip": 8, "convnext": 16}, 4) == []
+    connector = build_connector({**recipe, "side": side}, WIDTHS, GRIDS, 12, 4)
+    assert connector(features(1), None).tokens.shape == (1, side, side, 12)
+
+
+def test_a_resampler_may_have_more_queries_than_tokens():
+    assert check_connector({**RESAMPLER, "side": 20}, {"siglip": 8}, 4) == []
 
 
 def test_building_a_faulty_recipe_lists_the_faults():

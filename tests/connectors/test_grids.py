@@ -33,12 +33,12 @@ def test_the_border_follows_the_release(size, border, kept):
     cells, rows = kept_cells(torch.tensor([size]), 4)
     assert int(cells.sum()) == kept[0] * kept[1]
     assert int(rows.sum()) == kept[0]
-    assert visual_positions({"side": 4, "newline": True}, size) == kept[0] * (kept[1] + 1)
+    assert visual_positions({"kind": "concat", "side": 4, "newline": True}, size) == kept[0] * (kept[1] + 1)
 
 
 def test_positions_of_a_square_image():
-    assert visual_positions({"side": 4, "newline": False}) == 16
-    assert visual_positions({"side": 4, "newline": True}) == 20
+    assert visual_positions({"kind": "concat", "side": 4, "newline": False}) == 16
+    assert visual_positions({"kind": "concat", "side": 4, "newline": True}) == 20
 
 
 def test_a_window_inside_the_border_is_attended_to_as_a_whole():
