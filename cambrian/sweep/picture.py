@@ -20,6 +20,8 @@ COLOURS = {
 }
 """Okabe and Ito's palette; kinds are also told apart by their column."""
 DONE = "#BBBBBB"
+COLUMN, WIDTH, CHARACTERS = 1.35, 1.1, 46
+"""Distance of columns, width of a box, and letters that it holds."""
 
 
 def draw_plan(plan: Plan, path: Path) -> None:
@@ -40,22 +42,33 @@ def draw_plan(plan: Plan, path: Path) -> None:
 
     places = _places(plan, boxes)
     rows = max((row for _, row in places.values()), default=0.0) + 1
-    figure, axes = pyplot.subplots(figsize=(14, max(2.0, 0.32 * rows)))
+    figure, axes = pyplot.subplots(figsize=(13, max(2.0, 0.3 * rows)))
     for box, (column, row) in places.items():
         stage = plan.stages[box]
         pending = any(plan.states[digest] is State.PENDING for digest in boxes[box])
+        colour = COLOURS[stage.kind] if pending else DONE
         for before in dict.fromkeys(stage.inputs.values()):
             x, y = places[before]
-            axes.plot([x + 0.8, column], [y, row], color=DONE, linewidth=0.6, zorder=1)
-        label = stage.label if len(boxes[box]) == 1 else f"{stage.label} and {len(boxes[box]) - 1} more"
-        style = {"boxstyle": "round,pad=0.25", "facecolor": COLOURS[stage.kind] if pending else DONE}
-        axes.text(column, row, label, fontsize=5, va="center", bbox={**style, "edgecolor": "none"}, zorder=2)
-    axes.set_xlim(-0.1, 5.2)
+            axes.plot([x + WIDTH, column], [y, row], color="#888888", linewidth=0.5, zorder=1)
+        axes.add_patch(
+            pyplot.Rectangle((column, row - 0.35), WIDTH, 0.7, color=colour, linewidth=0, zorder=2)
+        )
+        axes.text(
+            column + 0.02, row, _label(stage.label, len(boxes[box])), fontsize=5.5, va="center", zorder=3
+        )
+    axes.set_xlim(-0.05, 3 * COLUMN + WIDTH + 0.05)
     axes.set_ylim(rows, -1)
     axes.axis("off")
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)
     print(f"{path}: {len(boxes)} boxes; colour: to run, grey: done")
+
+
+def _label(text: str, stages: int) -> str:
+    """Shorten a label to what a box holds."""
+    if stages > 1:
+        text = f"{text.rpartition(' ')[0]}, {stages} benchmarks"
+    return text if len(text) <= CHARACTERS else f"{text[: CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _boxes(plan: Plan) -> dict[str, list[str]]:
@@ -70,7 +83,7 @@ def _boxes(plan: Plan) -> dict[str, list[str]]:
 def _places(plan: Plan, boxes: dict[str, list[str]]) -> dict[str, tuple[float, float]]:
     """Column by kind; row by the mean row of what comes before, so that lines cross little."""
     columns = list(dict.fromkeys(["language", "encoder", *COLOURS]))
-    x = {"language": 0.0, "encoder": 0.0, "align": 1.2, "tune": 2.4, "evaluate": 3.8}
+    x = {"language": 0.0, "encoder": 0.0, "align": COLUMN, "tune": 2 * COLUMN, "evaluate": 3 * COLUMN}
     places: dict[str, tuple[float, float]] = {}
     taken: dict[float, int] = defaultdict(int)
     for kind in columns:

@@ -104,16 +104,13 @@ def evaluation_work(recipe: Recipe, questions: int) -> EvaluationWork:
     )
 
 
-def make_bill(
-    plan: Plan, works: Mapping[str, Work], hardware: Hardware, measured: Mapping[str, float]
-) -> Bill:
-    """Price the pending stages of `plan`.
+def make_bill(plan: Plan, works: Mapping[str, Work], hardware: Hardware) -> Bill:
+    """Price the pending stages of `plan`, corrected by what finished ones took.
 
     Args:
         plan: what is to be done.
         works: work by digest, of the stages that compute anything.
         hardware: what it is to be done with.
-        measured: seconds by digest, of finished stages of the same works.
     """
     gpu, each = find_gpu(hardware.gpu), hardware.gpus_per_stage
     corrections = calibrate(
