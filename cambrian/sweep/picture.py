@@ -67,7 +67,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
 def _label(text: str, stages: int) -> str:
     """Shorten a label to what a box holds."""
     if stages > 1:
-        text = f"{text.rpartition(' ')[0]}, {stages} benchmarks"
+        text = f"evaluate: {stages} benchmarks"
     return text if len(text) <= CHARACTERS else f"{text[: CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
