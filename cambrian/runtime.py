@@ -45,6 +45,11 @@ class Runtime:
         """Directory of files that can be made again at any time, such as rendered images."""
         return self.store / "cache"
 
+    @property
+    def tracking(self) -> Path:
+        """Directory of the records of all stages: curves, final numbers, failures."""
+        return self.store / "tracking"
+
 
 class Tracker(Protocol):
     """Where a stage's numbers go while it runs. Never raises because of a network or a full disk quota."""
@@ -55,6 +60,10 @@ class Tracker(Protocol):
 
     def summarize(self, metrics: Mapping[str, object]) -> None:
         """Record the final `metrics` of the stage."""
+        ...
+
+    def fail(self, reason: str, trace: str) -> None:
+        """Record that the stage failed: the `reason` in one line, and the traceback."""
         ...
 
     def close(self) -> None:

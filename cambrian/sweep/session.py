@@ -19,6 +19,8 @@ from cambrian.sweep.plan import Plan, make_plan
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
+from cambrian.sweep.summary import SweepRecord
+from cambrian.tracking.wandb_client import find_agent
 
 
 def run_sweep(arguments: Sequence[str]) -> int:
@@ -42,7 +44,8 @@ def run_single(config: dict[str, object]) -> int:
         raise UserError(f"sweep={config['sweep']} spans several runs: add -m")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cambrian.model").setLevel(logging.INFO)  # what is frozen, module by module
-    experiment = read_experiments([config])[0]
+    agent = find_agent()
+    experiment = read_experiments([config], group=agent.sweep if agent else "run")[0]
     return run([replace(experiment, runtime=replace(experiment.runtime, cluster="inline"))])
 
 
@@ -63,8 +66,10 @@ def run(experiments: Sequence[Experiment]) -> int:
         print_plan(plan, workers=worker_count(runtime))
         return 0
     store.collect()
-    outcome = execute(plan, store, runtime)
-    print_scores(plan, store, outcome)
+    with SweepRecord(plan, store, runtime) as record:
+        outcome = execute(plan, store, runtime)
+        print_scores(plan, store, outcome)
+        record.finish(outcome)
     return outcome.exit_code
 
 
