@@ -41,8 +41,10 @@ def draw_figure(models: Sequence[str], runtime: Runtime) -> Iterator[Figure]:
     """Draw Figure 6 of `models`, given by the digests of their tune stages; its files go with the context.
 
     Raises:
-        NoFigureError: if it cannot be drawn, such as when no run is complete.
+        NoFigureError: if it cannot be drawn, such as when there are no models.
     """
+    if not models:
+        raise NoFigureError("no run has a result")
     with tempfile.TemporaryDirectory(prefix="cambrian-figure-") as name:
         folder = Path(name)
         chosen = folder / "runs.txt"
@@ -51,7 +53,7 @@ def draw_figure(models: Sequence[str], runtime: Runtime) -> Iterator[Figure]:
         try:
             done = subprocess.run(
                 [sys.executable, str(COMMAND), *words],
-                env={**os.environ, "MPLCONFIGDIR": str(runtime.cache / "matplotlib"), "MPLBACKEND": "agg"},
+                env={"MPLCONFIGDIR": str(runtime.cache / "matplotlib"), **os.environ, "MPLBACKEND": "agg"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -124,12 +124,16 @@ class SweepRecord:
 
     def _record_summary(self, points: Sequence[Scores], outcome: Outcome) -> None:
         columns, rows = results_table(self._plan, points, outcome)
+        complete = [run for run, scores in zip(self._plan.runs, points, strict=True) if scores is not None]
+        models = [_model(run, self._plan).digest for run in complete]
         run_id = _run_id(self._runtime.group, self._plan.runs)
         with self._once(run_id, {"columns": columns, "rows": rows}) as is_new:
             if is_new:
-                self._write_summary(run_id, columns, rows)
+                self._write_summary(run_id, columns, rows, models)
 
-    def _write_summary(self, run_id: str, columns: list[str], rows: list[list[Any]]) -> None:
+    def _write_summary(
+        self, run_id: str, columns: list[str], rows: list[list[Any]], models: Sequence[str]
+    ) -> None:
         page = start_run(
             self._runtime,
             run_id=run_id,
@@ -142,7 +146,6 @@ class SweepRecord:
 
             page.summary.update({"runs": len(rows), **_best(columns, rows)})
             logged: dict[str, Any] = {"results": wandb.Table(columns=[*columns], data=[*rows])}
-            models = [_model(run, self._plan).digest for run in self._plan.runs]
             try:
                 figure = files.enter_context(draw_figure(models, self._runtime))
             except NoFigureError as reason:

@@ -139,8 +139,9 @@ def test_offline_runs_can_be_synced_later(server: WandbServer, tmp_path: Path) -
     cli(server, tmp_path, "sync", "--yes", *map(str, folders))
     assert len(server.runs) == 6
     run = server.runs[STAGE.digest[:16]]
-    assert sorted({row["_step"] for row in run.history}) == list(range(1, 9))
+    assert {row["_step"]: row["loss"] for row in run.history} == {n: 1 / n for n in range(1, 9)}
     assert run.summary["loss"] == 0.3
+    assert "failure" not in run.summary
     assert len(server.committed) == 2
 
 
