@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
 from analysis.results import AXES, choose, default_store, read_results
@@ -27,10 +29,20 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="AXIS=VALUE",
         help=f"results with these design choices; axes: {', '.join(AXES)}",
     )
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="FILE",
+        help="only these models: a file with the digests of their tune stages, one per line",
+    )
 
 
-def read_lines(store: Path | None, only: list[str], *, both: bool = False) -> OwnLines:
-    """Lines of the results in `store` that `only` leaves, all of one scale; warnings go to stderr.
+def read_lines(
+    store: Path | None, only: list[str], *, runs: Path | None = None, both: bool = False
+) -> OwnLines:
+    """Lines of the results in `store` that `only` and the list in `runs` leave, all of one scale.
+
+    Warnings go to stderr.
 
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
@@ -51,7 +63,8 @@ def read_lines(store: Path | None, only: list[str], *, both: bool = False) -> Ow
             f"  or look in another store: --store DIR\n"
             f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
         )
-    frame = choose(results.frame, dict(_choice(text) for text in only))
+    frame = results.frame if runs is None else _listed(results.frame, runs)
+    frame = choose(frame, dict(_choice(text) for text in only))
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
@@ -71,6 +84,17 @@ def read_lines(store: Path | None, only: list[str], *, both: bool = False) -> Ow
     if not any(line.points for line in own.lines):
         raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
     return own
+
+
+def _listed(frame: pd.DataFrame, runs: Path) -> pd.DataFrame:
+    try:
+        digests = runs.read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise AnalysisError(f"cannot read --runs {runs}: {error.strerror}") from error
+    frame = frame[frame["run"].isin(digests)].reset_index(drop=True)
+    if frame.empty:
+        raise AnalysisError(f"none of the {len(digests)} models in {runs} has a result")
+    return frame
 
 
 def _choice(text: str) -> tuple[str, str]:

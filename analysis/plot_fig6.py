@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure and print where it is; 2 if there is nothing to draw."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.published and (options.store or options.only):
+    if options.published and (options.store or options.only or options.runs):
         parser.error(
-            "--published draws the paper's numbers alone; --store and --only choose among own results"
+            "--published draws the paper's numbers alone; --store, --only and --runs choose among own results"
         )
     try:
         drawing = _drawing(options)
@@ -71,7 +71,7 @@ def _drawing(options: argparse.Namespace) -> Drawing:
             subtitle=recipe,
             ticks=tuple(f"{name}\n4 benchmarks" for name in CATEGORIES.values()),
         )
-    own = read_lines(options.store, options.only, both=options.both)
+    own = read_lines(options.store, options.only, runs=options.runs, both=options.both)
     if options.both:
         title, subtitle = (
             "Own results at the paper's scale, over the published ones (pale)",

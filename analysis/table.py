@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        own = read_lines(options.store, options.only)
+        own = read_lines(options.store, options.only, runs=options.runs)
     except AnalysisError as error:
         print(error, file=sys.stderr)
         return 2

@@ -45,6 +45,11 @@ class Runtime:
         """Directory of files that can be made again at any time, such as rendered images."""
         return self.store / "cache"
 
+    @property
+    def tracking(self) -> Path:
+        """Directory of the records of all stages: curves, final numbers, failures."""
+        return self.store / "tracking"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
@@ -71,6 +76,10 @@ class Tracker(Protocol):
 
     def summarize(self, metrics: Mapping[str, object]) -> None:
         """Record the final `metrics` of the stage."""
+        ...
+
+    def fail(self, reason: str, trace: str) -> None:
+        """Record that the stage failed: the `reason` in one line, and the traceback."""
         ...
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from cambrian.sweep.grid import expand
 from cambrian.sweep.lineage import encoder_stage, language_stage, world_of
 from cambrian.sweep.produce import produce
 from cambrian.sweep.store import Store
-from cambrian.tracking import make_tracker
+from cambrian.tracking.trackers import make_tracker
 
 
 def shipped_stages() -> dict[str, Stage]:

@@ -11,7 +11,7 @@ from cambrian.sweep.produce import produce
 from cambrian.sweep.progress import Board, ProgressFile, progress_path
 from cambrian.sweep.schedule import Failure, Schedule
 from cambrian.sweep.store import Store
-from cambrian.tracking import make_tracker
+from cambrian.tracking.trackers import make_tracker
 
 
 def run_task(stages: Sequence[Stage], store: Store, runtime: Runtime) -> dict[str, Failure]:

@@ -11,6 +11,7 @@ from cambrian.runtime import Runtime, Tracker
 from cambrian.stages.base import KINDS, Artifact, Stage, StageContext
 from cambrian.sweep.lease import Lease
 from cambrian.sweep.provenance import Stopwatch, code_fingerprint
+from cambrian.sweep.schedule import Failure
 from cambrian.sweep.store import MissingArtifactError, Store
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,10 @@ def _make(
             stage, payload, metrics=metrics, code=code, provenance=provenance, lease=lease
         )
         tracker.summarize(metrics)
+    except Exception as error:
+        failure = Failure.of(error)
+        tracker.fail(failure.reason, failure.trace)
+        raise
     finally:
         tracker.close()
         store.discard(payload)

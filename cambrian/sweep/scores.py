@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from statistics import fmean
 
 from rich.console import Console
 from rich.table import Table
 
 from cambrian.benchmarks.suite import CATEGORIES
+from cambrian.stages.base import Artifact
 from cambrian.sweep.execute import Outcome
 from cambrian.sweep.plan import Plan, Run
 from cambrian.sweep.store import Store
@@ -26,11 +28,11 @@ def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
     table = Table("run", *CATEGORIES.values(), "average", title="score in %, (blind)", title_justify="left")
     chance: Means = {}
     for run in plan.runs:
-        means = category_means(run, store)
-        if means is None:
+        evaluations = find_evaluations(run, store)
+        if evaluations is None:
             table.add_row(run.name, *["-"] * len(CATEGORIES), "no result")
             continue
-        chance = means
+        chance = means = category_means(evaluations)
         cells = [
             f"{means[name]['score']:.1f} ({means[name]['blind']:.1f})" if name in means else "-"
             for name in CATEGORIES
@@ -45,13 +47,16 @@ def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
     console.print(f"results: {store.root}")
 
 
-def category_means(run: Run, store: Store) -> Means | None:
-    """Average the benchmarks of each category; None while any benchmark of the run is missing."""
+def find_evaluations(run: Run, store: Store) -> list[Artifact] | None:
+    """The results of `run`, benchmark by benchmark; None while any of them is missing."""
+    found = [store.find("evaluate", digest) for digest in run.finals]
+    return None if None in found else [artifact for artifact in found if artifact is not None]
+
+
+def category_means(evaluations: Sequence[Artifact]) -> Means:
+    """Average the benchmarks of each category."""
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for digest in run.finals:
-        artifact = store.find("evaluate", digest)
-        if artifact is None:
-            return None
+    for artifact in evaluations:
         rows[artifact.manifest["axes"]["category"]].append(
             {name: float(artifact.metrics[name]) for name in METRICS}
         )

@@ -25,6 +25,8 @@ from cambrian.sweep.pricing import Bill, make_bill
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
+from cambrian.sweep.summary import SweepRecord
+from cambrian.tracking.wandb_client import find_agent
 
 
 def run_sweep(words: Sequence[str]) -> int:
@@ -48,7 +50,8 @@ def run_single(words: Sequence[str]) -> int:
         raise UserError("sweep=... spans several runs: add -m")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cambrian.model").setLevel(logging.INFO)  # what is frozen, module by module
-    study = read_study(expand(words))
+    agent = find_agent()
+    study = read_study(expand(words), group=agent.sweep if agent else "run")
     return run(replace(study, runtime=replace(study.runtime, cluster="inline")))
 
 
@@ -76,9 +79,16 @@ def run(study: Study) -> int:
         return 0
     if bill is not None:
         raise UserError("scale=paper can be planned and priced (plan=true), but not trained in this version")
+    for reason, count in study.left_out.items():
+        print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
+    if not plan.runs:
+        print("no run is left")
+        return 0
     store.collect()
-    outcome = execute(plan, store, study.runtime)
-    print_scores(plan, store, outcome)
+    with SweepRecord(plan, store, study.runtime) as record:
+        outcome = execute(plan, store, study.runtime)
+        print_scores(plan, store, outcome)
+        record.finish(outcome)
     return outcome.exit_code
 
 

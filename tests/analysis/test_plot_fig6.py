@@ -53,6 +53,22 @@ def test_own_results_with_intervals(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
 
 
+def test_runs_leaves_those_that_a_file_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    fill(tmp_path, ("pixels",))
+    runs = read_results(tmp_path).frame.set_index("encoder")["run"]
+    (tmp_path / "runs.txt").write_text(f"{runs['pixels'].iloc[0]}\n{'f' * 64}\n")
+    words = ["--store", str(tmp_path), "--out", str(tmp_path / "out"), "--runs"]
+    assert main([*words, str(tmp_path / "runs.txt")]) == 0
+    assert set(pd.read_csv(tmp_path / "out" / "fig6.csv")["encoder"]) == {"pixels"}
+    (tmp_path / "runs.txt").write_text(f"{'f' * 64}\n")
+    assert main([*words, str(tmp_path / "runs.txt")]) == 2
+    assert main([*words, str(tmp_path / "absent.txt")]) == 2
+    said = capsys.readouterr().err
+    assert f"none of the 1 models in {tmp_path / 'runs.txt'} has a result" in said
+    assert f"cannot read --runs {tmp_path / 'absent.txt'}: No such file or directory" in said
+
+
 def test_a_gap_stays_a_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, ("siglip",))
     for benchmark, category in LAB.items():

@@ -104,10 +104,11 @@ def test_numbers_that_are_none_are_refused(store: Store, score: str) -> None:
     assert store.find("toy", toy("a", score=score).digest) is None
 
 
-def test_the_tracker_is_closed_also_after_a_failure(store: Store) -> None:
+def test_the_tracker_is_told_of_a_failure_and_closed(store: Store) -> None:
     tracker = NullTracker()
     with pytest.raises(RuntimeError, match="it fails"):
         produce(toy("a", fails=True), store, Runtime(store=store.root), lambda _: tracker)
+    assert tracker.failures == ["RuntimeError: it fails"]
     assert tracker.closed
 
 

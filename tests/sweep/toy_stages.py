@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,14 @@ TOYS = tuple(
 @dataclass
 class NullTracker:
     closed: bool = False
+    failures: list[str] = field(default_factory=list)
 
     def log(self, metrics: Mapping[str, float], *, step: int) -> None: ...
 
     def summarize(self, metrics: Mapping[str, object]) -> None: ...
+
+    def fail(self, reason: str, trace: str) -> None:
+        self.failures.append(reason)
 
     def close(self) -> None:
         self.closed = True
