@@ -50,7 +50,8 @@ def run(experiments: Sequence[Experiment]) -> int:
     """Plan `experiments`, then show the plan or execute it.
 
     Returns:
-        0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted.
+        0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted,
+        75 if preempted.
     """
     runtime, mode = experiments[0].runtime, experiments[0].plan
     store = Store(runtime.store, shipped=SHIPPED)

@@ -120,14 +120,25 @@ def test_a_killed_driver_takes_its_workers_along_and_can_be_repeated(tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
-def test_a_signal_ends_the_sweep_in_order(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "exit_code", "reason"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 75, "preempted"),
+        (signal.SIGUSR1, 75, "preempted"),
+    ],
+    ids=["ctrl-c", "terminate", "slurm"],
+)
+def test_a_signal_ends_the_sweep_in_order(
+    tmp_path: Path, number: signal.Signals, exit_code: int, reason: str
+) -> None:
     driver = Driver(tmp_path, seconds=1.0)
     family = driver.wait_for_ends(2)
     driver.process.send_signal(number)
     code, outcome, printed = driver.outcome()
-    assert code == 130, printed
-    assert set(outcome["not_run"].values()) == {"interrupted"}
+    assert code == exit_code, printed
+    assert set(outcome["not_run"].values()) == {reason}
+    assert outcome["failed"] == {}
     assert "Traceback" not in printed
     _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
