@@ -16,7 +16,10 @@ from cambrian.preemption import Preempted
 from cambrian.stages.base import KINDS, Artifact, StageContext, StageKind
 
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-FAKES = {name: StageKind(name=name, version=1, function="fake_stages:run") for name in KINDS}
+FAKES = {
+    name: StageKind(name=name, version=1, function="fake_stages:run", parallel=name == "tune")
+    for name in KINDS
+}
 
 
 def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
