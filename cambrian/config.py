@@ -235,10 +235,17 @@ def _read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> R
     if settings is None:
         return None
     limits = {"workers": (settings.workers, 0), "threads": (settings.threads, 1)}
-    limits["micro_batch"] = (settings.micro_batch, 0)
+    limits |= {"micro_batch": (settings.micro_batch, 0), "processes": (settings.processes, 1)}
     for name, (value, least) in limits.items():
         if value < least:
             faults.append(f"runtime.{name} must be at least {least}, got {value}")
+    if not 0 < settings.gpu_fraction <= 1:
+        faults.append(f"runtime.gpu_fraction must be above 0 and at most 1, got {settings.gpu_fraction}")
+    if settings.processes > 1 and settings.device not in ("cpu", "cuda"):
+        faults.append(
+            f"runtime.processes={settings.processes} takes the first GPUs it is given: set "
+            f"runtime.device=cuda (or cpu), got {settings.device}"
+        )
     if len(faults) > before:
         return None
     return Runtime(store=Path(place).expanduser().resolve(), **vars(settings))
@@ -265,6 +272,8 @@ class _RuntimeSettings:
     workers: int
     device: str
     threads: int
+    processes: int
+    gpu_fraction: float
     micro_batch: int
     checkpoint_seconds: float
     trackers: tuple[str, ...]

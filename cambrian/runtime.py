@@ -28,7 +28,11 @@ class Runtime:
     device: str = "cpu"
     """Torch device of training and evaluation."""
     threads: int = 1
-    """Torch threads of one stage."""
+    """Torch threads of one process."""
+    processes: int = 1
+    """Torch processes of a training stage, which share every batch; on CUDA each has a GPU of its own."""
+    gpu_fraction: float = 1.0
+    """Part of a GPU that a stage of one process takes, for device cuda."""
     micro_batch: int = 0
     """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
     checkpoint_seconds: float = 20.0
@@ -85,3 +89,16 @@ class Tracker(Protocol):
     def close(self) -> None:
         """Flush and end the record."""
         ...
+
+
+class SilentTracker:
+    """Records nothing."""
+
+    def log(self, metrics: Mapping[str, float], *, step: int) -> None:
+        """Ignore them."""
+
+    def summarize(self, metrics: Mapping[str, object]) -> None:
+        """Ignore them."""
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -6,19 +6,23 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
+from cambrian.accumulation import Accumulator
 from cambrian.checkpoints import load_checkpoint, save_checkpoint
 from cambrian.errors import UserError
 from cambrian.optimizer import ParameterGroup, cosine_factor, make_optimizer, split_decay
-from cambrian.runtime import Tracker
+from cambrian.preemption import Preempted
+from cambrian.runtime import SilentTracker, Tracker
+from cambrian.task import Task
+from cambrian.workers import Dismissed, Workers, current_workers
 
 __all__ = [
+    "Conditions",
     "FitResult",
     "NonFiniteLoss",
     "ParameterGroup",
@@ -34,8 +38,6 @@ LOG_POINTS = 200
 
 logger = logging.getLogger(__name__)
 
-Batch = TypeVar("Batch")
-
 
 class NonFiniteLoss(ArithmeticError):  # noqa: N818 - it names the event
     """The loss, a gradient or a weight stopped being a number; checkpoints hold what was before."""
@@ -43,7 +45,12 @@ class NonFiniteLoss(ArithmeticError):  # noqa: N818 - it names the event
     def __init__(self, what: str, step: int, ids: list[str]) -> None:
         self.step = step
         self.ids = tuple(ids)
+        self._what = what
         super().__init__(f"{what} at step {step}; examples of the batch: {', '.join(ids)}")
+
+    def __reduce__(self) -> tuple[type[NonFiniteLoss], tuple[str, int, list[str]]]:
+        """Let it leave the process of a worker."""
+        return NonFiniteLoss, (self._what, self.step, list(self.ids))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,36 +81,25 @@ def read_schedule(optimization: Mapping[str, Any], *, steps: int, seed: int) -> 
     )
 
 
-class Task(Protocol[Batch]):
-    """What is trained, on what. Its modules and micro-batches are on the device it was made for."""
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Where and how fast a training run takes place; nothing here changes its result."""
 
-    def parameter_groups(self) -> list[ParameterGroup]:
-        """Parameters to train, in an order that is always the same."""
-        ...
-
-    def state(self) -> dict[str, nn.Module]:
-        """All modules that change in training: those with the parameters above, and averages of them."""
-        ...
-
-    def batch(self, step: int) -> Batch:
-        """Global batch of 0-based `step`: a function of the step and the task's seed alone."""
-        ...
-
-    def split(self, batch: Batch, micro_batch: int) -> list[Batch]:
-        """Cut into parts of at most `micro_batch` examples."""
-        ...
-
-    def loss(self, micro_batch: Batch) -> tuple[Tensor, Tensor]:
-        """Sum of the losses and its weight (what to divide the sum by, such as the number of tokens)."""
-        ...
-
-    def ids(self, batch: Batch) -> list[str]:
-        """Names of the examples, for a message."""
-        ...
-
-    def after_step(self, step: int) -> None:
-        """Do what follows an update, such as averaging weights; may do nothing."""
-        ...
+    workdir: Path
+    """Holds the checkpoints of this run and of no other."""
+    device: str = "cpu"
+    """Torch device of the task's modules; CUDA computes in bfloat16 (weights stay as they are)."""
+    micro_batch: int = 0
+    """Examples per forward pass, 0 for the whole batch; changes the result by rounding only."""
+    checkpoint_seconds: float = 20.0
+    """Least time between two checkpoints."""
+    tracker: Tracker = field(default_factory=SilentTracker)
+    progress: Callable[[int, int], None] = lambda done, steps: None
+    """Called after each step with the steps done and the steps in all."""
+    stopping: Callable[[], bool] = lambda: False
+    """Asked at each step; once it says so, that step is saved and `Preempted` raised."""
+    note: Callable[[Mapping[str, Any]], None] = lambda facts: None
+    """Called at the end with what the machine had to do with it: workers, micro-batch, peak memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,36 +114,24 @@ class FitResult:
     """Steps that a checkpoint saved from being repeated; 0 when started afresh."""
 
 
-def fit(
-    task: Task[Any],
-    schedule: Schedule,
-    *,
-    workdir: Path,
-    device: str,
-    micro_batch: int,
-    checkpoint_seconds: float,
-    tracker: Tracker,
-    progress: Callable[[int, int], None],
-) -> FitResult:
-    """Train `task` from its start, or from the last checkpoint in `workdir`, to the end of `schedule`.
+def fit(task: Task[Any], schedule: Schedule, conditions: Conditions) -> FitResult:
+    """Train `task` from its start, or from the last checkpoint, to the end of `schedule`.
 
+    In a process that has joined `cambrian.workers`, all of them call it with like tasks and share the work.
     An interrupted and resumed run on a CPU gives the same weights, bit for bit, as one in a single session:
     batches and random numbers are functions of the step, everything else is in the checkpoint.
 
-    Args:
-        workdir: holds the checkpoints of this run and of no other.
-        device: torch device of the task's modules; CUDA computes in bfloat16 (weights stay as they are).
-        micro_batch: examples per forward pass, 0 for the whole batch; changes the result by rounding only.
-        checkpoint_seconds: least time between two checkpoints.
-        progress: called after each step with the steps done and the steps in all.
-
     Raises:
         NonFiniteLoss: with the step and the ids of its batch.
-        UserError: if `workdir` holds checkpoints of another schedule.
+        OutOfMemory: if even one example at a time needs too much.
+        Preempted: when told to stop; the checkpoint is that of the last step.
+        Dismissed: at the end, in every worker but the first.
+        UserError: if the working directory holds checkpoints of another schedule.
     """
-    place = torch.device(device)
-    loop = _Loop(task, schedule, place, micro_batch or schedule.batch_size)
-    loop.resume(workdir)
+    workers = current_workers(conditions.device)
+    place = torch.device(conditions.device)
+    loop = _Loop(task, schedule, conditions, workers)
+    loop.resume()
     resumed_step, before, started = loop.step, loop.seconds, time.monotonic()
     saved = started
     log_every = max(1, schedule.steps // LOG_POINTS)
@@ -156,51 +140,69 @@ def fit(
             metrics = loop.advance()
             now = time.monotonic()
             loop.seconds = before + now - started
-            if now - saved >= checkpoint_seconds or loop.step == schedule.steps:
-                loop.save(workdir)
+            finished = loop.step == schedule.steps
+            leaving = loop.told_to_stop and not finished
+            if workers.is_first and (now - saved >= conditions.checkpoint_seconds or finished or leaving):
+                loop.save()
                 saved = now
-            if loop.step % log_every == 0 or loop.step == schedule.steps:
+            if loop.step % log_every == 0 or finished:
                 recent = loop.losses[-log_every:]
                 rate = (loop.step - resumed_step) * schedule.batch_size / (now - started)
                 averages = {"loss": sum(recent) / len(recent), "examples_per_second": rate}
-                tracker.log(metrics | averages, step=loop.step)
-            progress(loop.step, schedule.steps)
+                conditions.tracker.log(metrics | averages, step=loop.step)
+            conditions.progress(loop.step, schedule.steps)
+            if leaving and workers.is_first:
+                raise Preempted(f"left at step {loop.step} of {schedule.steps}")
+            if leaving:
+                break
+    if not workers.is_first:
+        raise Dismissed
+    conditions.note(loop.facts())
     return FitResult(losses=tuple(loop.losses), seconds=loop.seconds, resumed_step=resumed_step)
 
 
 class _Loop:
     """State of a training run: the task's modules, the optimizer, and how far it has come."""
 
-    def __init__(self, task: Task[Any], schedule: Schedule, device: torch.device, micro_batch: int) -> None:
+    def __init__(self, task: Task[Any], schedule: Schedule, conditions: Conditions, workers: Workers) -> None:
         self._task = task
         self._schedule = schedule
-        self._device = device
-        self._micro_batch = micro_batch
+        self._conditions = conditions
+        self._workers = workers
         self._groups = task.parameter_groups()
-        self._parameters = [parameter for group in self._groups for parameter in group.parameters]
+        parameters = [parameter for group in self._groups for parameter in group.parameters]
         self._optimizer = make_optimizer(self._groups, schedule.betas)
+        self._accumulator = Accumulator(
+            task,
+            parameters,
+            batch_size=schedule.batch_size,
+            micro_batch=conditions.micro_batch,
+            device=torch.device(conditions.device),
+            workers=workers,
+        )
         saved = {id(parameter) for module in task.state().values() for parameter in module.parameters()}
-        assert saved.issuperset(map(id, self._parameters)), "state() lacks what is trained"
+        assert saved.issuperset(map(id, parameters)), "state() lacks what is trained"
+        if conditions.device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(conditions.device)
         self.step = 0
         self.losses: list[float] = []
         self.seconds = 0.0
+        self.told_to_stop = False
 
     def advance(self) -> dict[str, float]:
         """Take one step: forward and backward over the global batch, clip, update."""
         schedule = self._schedule
-        torch.manual_seed(schedule.seed * 1_000_003 + self.step)
         batch = self._task.batch(self.step)
-        self._optimizer.zero_grad()
-        loss, weight = self._accumulate(batch)
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients) / weight
+        seed = schedule.seed * 1_000_003 + self.step
+        sums = self._accumulator.compute(batch, step=self.step, seed=seed, stop=self._conditions.stopping())
+        norm = torch.nn.utils.get_total_norm(sums.gradients) / sums.weight
         clipping = torch.clamp(schedule.clip / (norm + 1e-6), max=1.0)
-        mean, length = torch.stack([loss / weight, norm]).tolist()
+        mean, length = torch.stack([sums.loss / sums.weight, norm]).tolist()
         for what, value in (("loss", mean), ("norm of the gradient", length)):
             if not math.isfinite(value):
                 raise NonFiniteLoss(f"{what} is {value}", self.step, self._task.ids(batch))
-        for gradient in gradients:
-            gradient.mul_(clipping / weight)
+        for gradient in sums.gradients:
+            gradient.mul_(clipping / sums.weight)
         factor = cosine_factor(self.step, steps=schedule.steps, warmup_fraction=schedule.warmup_fraction)
         for group, settings in zip(self._groups, self._optimizer.param_groups, strict=True):
             settings["lr"] = group.lr * factor
@@ -208,23 +210,23 @@ class _Loop:
         self._task.after_step(self.step)
         self.step += 1
         self.losses.append(mean)
+        self.told_to_stop = sums.stop
         rates = {f"lr/{group.name}": group.lr * factor for group in self._groups}
         return {"loss": mean, "gradient_norm": length} | rates
 
-    def _accumulate(self, batch: object) -> tuple[Tensor, Tensor]:
-        """Gradients of the summed loss of all micro-batches; the sum and its total weight."""
-        loss = torch.zeros((), device=self._device)
-        weight = torch.zeros((), device=self._device)
-        on_cuda = self._device.type == "cuda"
-        for part in self._task.split(batch, self._micro_batch):
-            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=on_cuda):
-                part_loss, part_weight = self._task.loss(part)
-            part_loss.backward()
-            loss += part_loss.detach()
-            weight += part_weight.detach()
-        return loss, weight
+    def facts(self) -> dict[str, Any]:
+        """What the machine had to do with it."""
+        facts = {
+            "workers": self._workers.count,
+            "micro_batch": self._accumulator.micro_batch,
+            "recomputed_activations": self._accumulator.recomputes,
+        }
+        device = self._conditions.device
+        if device.startswith("cuda"):
+            facts["peak_gpu_bytes"] = torch.cuda.max_memory_allocated(device)
+        return facts
 
-    def save(self, workdir: Path) -> None:
+    def save(self) -> None:
         """Write a checkpoint, unless a weight is not a finite number."""
         modules = {name: module.state_dict() for name, module in self._task.state().items()}
         for name, weights in modules.items():
@@ -240,16 +242,16 @@ class _Loop:
             "optimizer": self._optimizer.state_dict(),
             "modules": modules,
         }
-        save_checkpoint(workdir, self.step, state)
+        save_checkpoint(self._conditions.workdir, self.step, state)
 
-    def resume(self, workdir: Path) -> None:
+    def resume(self) -> None:
         """Continue from the newest checkpoint, if there is one."""
-        state = load_checkpoint(workdir)
+        state = load_checkpoint(self._conditions.workdir)
         if state is None:
             return
         if state["schedule"] != asdict(self._schedule):
             raise UserError(
-                f"{workdir} holds checkpoints of another training run "
+                f"{self._conditions.workdir} holds checkpoints of another training run "
                 f"({state['schedule']} instead of {asdict(self._schedule)}); delete that directory"
             )
         for name, module in self._task.state().items():

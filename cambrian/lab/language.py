@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,9 +30,8 @@ from cambrian.lab.symbolic import (
 )
 from cambrian.lab.world import SIDE, WORLD_VERSION, Scene
 from cambrian.model.grid_positions import GridPositions
-from cambrian.model.language import Language, save_language
-from cambrian.runtime import Tracker
-from cambrian.training import ParameterGroup, fit, read_schedule, split_decay
+from cambrian.model.language import Language, recompute_activations, save_language
+from cambrian.training import Conditions, ParameterGroup, fit, read_schedule, split_decay
 
 PROOF_QUESTIONS = 300
 """Test questions per task for the accuracies that are reported with the language model."""
@@ -153,6 +152,11 @@ class LanguageTask:
     def after_step(self, step: int) -> None:
         """Nothing follows an update."""
 
+    def recompute_activations(self) -> bool:
+        """Those of the decoder layers."""
+        recompute_activations(self._llm)
+        return True
+
     def _lookups(self, scenes: Sequence[Scene], rng: Random) -> list[Talk]:
         """Ask only what one look answers. Learned first, it makes all the rest quick to learn."""
         lookups = self._mixture["lookups"]
@@ -177,17 +181,7 @@ class LanguageTask:
         return self._chat.encode(Conversation(id=name, image=None if scene is None else 0, turns=turns))
 
 
-def train(
-    recipe: Mapping[str, Any],
-    payload: Path,
-    workdir: Path,
-    *,
-    device: str,
-    micro_batch: int,
-    checkpoint_seconds: float,
-    tracker: Tracker,
-    progress: Callable[[int, int], None],
-) -> dict[str, float]:
+def train(recipe: Mapping[str, Any], payload: Path, conditions: Conditions) -> dict[str, float]:
     """Pre-train a tiny LLM as `recipe` says and write it into `payload` in Hugging Face's format.
 
     Returns the final loss and, for every task, the accuracy on test scenes seen as symbolic cells.
@@ -203,17 +197,12 @@ def train(
     language = make_language(recipe["architecture"], recipe["seed"])
     for module in (language.llm, language.grid_positions):
         assert module is not None
-        module.to(torch.device(device))  # pyright: ignore[reportArgumentType, reportCallIssue]
-    task = LanguageTask(language, recipe, device)
+        module.to(torch.device(conditions.device))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    task = LanguageTask(language, recipe, conditions.device)
     result = fit(
         task,
         read_schedule(recipe["optimization"], steps=recipe["optimization"]["steps"], seed=recipe["seed"]),
-        workdir=workdir,
-        device=device,
-        micro_batch=micro_batch or _MICRO_BATCH,
-        checkpoint_seconds=checkpoint_seconds,
-        tracker=tracker,
-        progress=progress,
+        replace(conditions, micro_batch=conditions.micro_batch or _MICRO_BATCH),
     )
     for module in (language.llm, language.grid_positions):
         module.cpu()  # pyright: ignore[reportCallIssue, reportOptionalMemberAccess]

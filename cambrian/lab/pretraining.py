@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,8 +18,7 @@ from cambrian.lab.objectives.table import NONE, build_objective
 from cambrian.lab.probe import probe
 from cambrian.lab.render import render_batch
 from cambrian.lab.world import WORLD_VERSION, make_scene
-from cambrian.runtime import Tracker
-from cambrian.training import ParameterGroup, fit, read_schedule, split_decay
+from cambrian.training import Conditions, ParameterGroup, fit, read_schedule, split_decay
 
 SPLIT = "pretrain"
 QUALITY_SCENES = 256
@@ -100,6 +99,10 @@ class Pretraining:
         """Let the objective follow, such as by moving a teacher."""
         self._objective.after_step((step + 1) / self._steps)
 
+    def recompute_activations(self) -> bool:
+        """Nothing to save: an encoder is small."""
+        return False
+
     def quality(self) -> dict[str, float]:
         """The objective's own measure on scenes after those of the training."""
         after = self._steps * self._batch_size
@@ -107,26 +110,13 @@ class Pretraining:
         return self._objective.quality(self.draw(range(after, after + QUALITY_SCENES)).tensors)
 
 
-def train(
-    recipe: Mapping[str, Any],
-    *,
-    workdir: Path,
-    payload: Path,
-    device: str,
-    checkpoint_seconds: float,
-    tracker: Tracker,
-    progress: Callable[[int, int], None],
-) -> dict[str, Any]:
+def train(recipe: Mapping[str, Any], payload: Path, conditions: Conditions) -> dict[str, Any]:
     """Pre-train the encoder of `recipe`, write it into `payload`, and give its metrics.
 
     Args:
         recipe: name, architecture, objective, optimization, world and seed.
-        workdir: for checkpoints to resume from.
         payload: gets the encoder's files.
-        device: torch device to train on.
-        checkpoint_seconds: least time between two checkpoints.
-        tracker: gets the loss curve.
-        progress: called with steps done and steps in all.
+        conditions: where to train.
 
     Raises:
         UserError: for an architecture or objective that does not exist or is incomplete.
@@ -136,32 +126,17 @@ def train(
     encoder = build_encoder(recipe["architecture"])
     metrics: dict[str, Any] = {}
     if recipe["objective"]["kind"] != NONE:
-        encoder, metrics = _train(
-            encoder,
-            recipe,
-            workdir,
-            device,
-            checkpoint_seconds=checkpoint_seconds,
-            tracker=tracker,
-            progress=progress,
-        )
+        encoder, metrics = _train(encoder, recipe, conditions)
     encoder = encoder.cpu().eval()
     save_encoder(encoder, payload)
     return metrics | {f"probe/{name}": value for name, value in probe(encoder).items()}
 
 
 def _train(
-    encoder: VisionEncoder,
-    recipe: Mapping[str, Any],
-    workdir: Path,
-    device: str,
-    *,
-    checkpoint_seconds: float,
-    tracker: Tracker,
-    progress: Callable[[int, int], None],
+    encoder: VisionEncoder, recipe: Mapping[str, Any], conditions: Conditions
 ) -> tuple[VisionEncoder, dict[str, Any]]:
     optimization = recipe["optimization"]
-    objective = build_objective(encoder, recipe["objective"]).to(device)
+    objective = build_objective(encoder, recipe["objective"]).to(conditions.device)
     task = Pretraining(
         objective,
         resolution=encoder.resolution,
@@ -171,19 +146,10 @@ def _train(
         weight_decay=optimization["weight_decay"],
         world_seed=recipe["world"]["seed"],
         seed=recipe["seed"],
-        device=device,
+        device=conditions.device,
     )
     schedule = read_schedule(optimization, steps=optimization["steps"], seed=recipe["seed"])
-    result = fit(
-        task,
-        schedule,
-        workdir=workdir,
-        device=device,
-        micro_batch=0,
-        checkpoint_seconds=checkpoint_seconds,
-        tracker=tracker,
-        progress=progress,
-    )
+    result = fit(task, schedule, replace(conditions, micro_batch=0))
     last = result.losses[-max(1, len(result.losses) // 20) :]
     metrics = {"loss": sum(last) / len(last), "images": optimization["steps"] * optimization["batch_size"]}
     return objective.trained(), metrics | task.quality()

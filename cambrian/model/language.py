@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch.utils.checkpoint import checkpoint
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
@@ -56,6 +58,16 @@ def load_language(directory: Path) -> Language:
         tokenizer=Tokenizer.from_file(str(directory / TOKENIZER)),
         grid_positions=_load_grid_positions(directory / GRID_POSITIONS),
     )
+
+
+def recompute_activations(llm: LlamaForCausalLM) -> None:
+    """Keep only what goes into each decoder layer; the backward pass computes the rest once more.
+
+    What transformers offers does nothing in a frozen LLM, through which gradients flow to the connector all
+    the same. Hooks on the layers (aggregation inside the LLM) stay outside and run once.
+    """
+    for layer in llm.model.layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
 def _load_grid_positions(path: Path) -> GridPositions | None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cambrian.data.batching import ConversationBatches, collate, load_images
 from cambrian.data.conversation import Corpus
 from cambrian.model.freezing import is_trained, parameter_groups
+from cambrian.model.language import recompute_activations
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.optimizer import ParameterGroup
 
@@ -66,3 +67,8 @@ class MultimodalTask:
 
     def after_step(self, step: int) -> None:
         """Nothing follows an update."""
+
+    def recompute_activations(self) -> bool:
+        """Those of the LLM's decoder layers, which need most."""
+        recompute_activations(self._model.llm)
+        return True

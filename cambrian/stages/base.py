@@ -35,6 +35,8 @@ class StageKind:
     """Raise it when the code changes in a way that changes results."""
     function: str
     """`module:function`, imported when the stage runs."""
+    parallel: bool = False
+    """Whether several processes can share its batches: it calls `fit`, on a task that can be split."""
 
     def load(self) -> Callable[[Recipe, Mapping[str, Artifact], StageContext], dict[str, Any]]:
         """Import the function that does the work."""
@@ -46,9 +48,9 @@ KINDS: dict[str, StageKind] = {
     kind.name: kind
     for kind in (
         StageKind(name="encoder", version=1, function="cambrian.stages.encoder:run"),
-        StageKind(name="language", version=1, function="cambrian.stages.language:run"),
-        StageKind(name="align", version=1, function="cambrian.stages.align:run"),
-        StageKind(name="tune", version=1, function="cambrian.stages.tune:run"),
+        StageKind(name="language", version=1, function="cambrian.stages.language:run", parallel=True),
+        StageKind(name="align", version=1, function="cambrian.stages.align:run", parallel=True),
+        StageKind(name="tune", version=1, function="cambrian.stages.tune:run", parallel=True),
         StageKind(name="evaluate", version=1, function="cambrian.stages.evaluate:run"),
     )
 }
@@ -120,6 +122,10 @@ class StageContext:
     tracker: Tracker
     progress: Callable[[int, int], None]
     """Called with steps done and steps in all, as often as the stage likes."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether the stage shall save its work and raise `Preempted`; to be asked every second or so."""
+    note: Callable[[Mapping[str, Any]], None] = lambda facts: None
+    """Called with facts about this making, plain JSON values, for the provenance in the manifest."""
 
 
 def canonical_json(value: object) -> str:

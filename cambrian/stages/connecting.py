@@ -12,7 +12,7 @@ from cambrian.model.assembly import assemble, load_connector, save_trained
 from cambrian.model.freezing import freeze
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, Recipe, StageContext
-from cambrian.stages.device import prepare_device
+from cambrian.stages.device import training_conditions
 from cambrian.training import fit, read_schedule
 
 TEMPLATE = "lab"
@@ -32,9 +32,9 @@ def train_connected(
 
     Raises:
         UserError: if the parts do not fit each other.
-        NonFiniteLoss: with the step and the ids of its batch.
+        NonFiniteLoss, OutOfMemory, Preempted: as in `cambrian.training.fit`.
     """
-    device = prepare_device(context.runtime)
+    conditions = training_conditions(context)
     model = assemble(
         encoder_dirs=[inputs[role].path for role in encoder_roles(inputs)],
         language_dir=inputs["language"].path,
@@ -45,7 +45,7 @@ def train_connected(
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
     freeze(model, stage=stage, vision=vision)
-    model.to(device)
+    model.to(conditions.device)
     data, optimization = recipe["data"], recipe["optimization"]
     corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], context.runtime.cache)
     batches = ConversationBatches(
@@ -55,16 +55,7 @@ def train_connected(
         model, corpus, batches, rates=optimization["lr"], weight_decay=optimization["weight_decay"]
     )
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
-    result = fit(
-        task,
-        schedule,
-        workdir=context.workdir,
-        device=device,
-        micro_batch=context.runtime.micro_batch,
-        checkpoint_seconds=context.runtime.checkpoint_seconds,
-        tracker=context.tracker,
-        progress=context.progress,
-    )
+    result = fit(task, schedule, conditions)
     save_trained(model.cpu(), context.payload)
     edge = max(1, len(result.losses) // 20)
     return {

@@ -1,4 +1,4 @@
-"""The device of a stage, made ready."""
+"""The device of a stage, made ready, and what its training is told about this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 
 from cambrian.errors import UserError
 from cambrian.runtime import Runtime
+from cambrian.stages.base import StageContext
+from cambrian.training import Conditions
 
 
 def prepare_device(runtime: Runtime) -> str:
@@ -18,3 +20,21 @@ def prepare_device(runtime: Runtime) -> str:
     if runtime.device.partition(":")[0] == "cuda" and not torch.cuda.is_available():
         raise UserError(f"runtime.device={runtime.device}, but torch sees no CUDA device here; use cpu")
     return runtime.device
+
+
+def training_conditions(context: StageContext) -> Conditions:
+    """Make the device ready and say under which conditions to train.
+
+    Raises:
+        UserError: if there is no such device here.
+    """
+    return Conditions(
+        workdir=context.workdir,
+        device=prepare_device(context.runtime),
+        micro_batch=context.runtime.micro_batch,
+        checkpoint_seconds=context.runtime.checkpoint_seconds,
+        tracker=context.tracker,
+        progress=context.progress,
+        stopping=context.stopping,
+        note=context.note,
+    )

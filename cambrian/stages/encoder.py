@@ -7,17 +7,9 @@ from typing import Any
 
 from cambrian.lab.pretraining import train
 from cambrian.stages.base import Artifact, Recipe, StageContext
-from cambrian.stages.device import prepare_device
+from cambrian.stages.device import training_conditions
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
     """Publish the encoder in its own format; metrics hold what a linear probe reads from its features."""
-    return train(
-        recipe,
-        workdir=context.workdir,
-        payload=context.payload,
-        device=prepare_device(context.runtime),
-        checkpoint_seconds=context.runtime.checkpoint_seconds,
-        tracker=context.tracker,
-        progress=context.progress,
-    )
+    return train(recipe, context.payload, training_conditions(context))

@@ -21,6 +21,7 @@ from cambrian.benchmarks.suite import BENCHMARKS, images, questions
 from cambrian.model.assembly import load_trained
 from cambrian.model.generation import Request, answer
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.preemption import Preempted
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.connecting import encoder_roles
 from cambrian.stages.device import prepare_device
@@ -52,7 +53,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
             vision=vision,
             batch_size=context.runtime.micro_batch or BATCH_SIZE,
             max_new_tokens=recipe["benchmark"]["max_new_tokens"],
-            progress=lambda done, total, passes=passes: context.progress(passes * total + done, 2 * total),
+            progress=partial(_report, context, passes),
         )
         predictions += [
             Prediction(id=question.id, vision=vision, prompt=question.prompt, raw=raw)
@@ -67,6 +68,13 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
 def _load(directory: Path, encoder_dirs: tuple[Path, ...], device: str) -> MultimodalLLM:
     """Load a finished model; all benchmarks of one model are asked in a row, so it is loaded once."""
     return load_trained(directory, encoder_dirs=encoder_dirs).to(device)
+
+
+def _report(context: StageContext, passes: int, done: int, total: int) -> None:
+    """Tell how far it is; answers are not kept, so there is nothing to save when told to stop."""
+    if context.stopping():
+        raise Preempted(f"left after {passes * total + done} of {2 * total} answers")
+    context.progress(passes * total + done, 2 * total)
 
 
 def _pick(pictures: Mapping[int, np.ndarray], indices: Sequence[int], resolution: int) -> np.ndarray:

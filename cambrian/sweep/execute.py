@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import FrameType
 
+from cambrian.preemption import EXIT_CODE, Preempted, Preemption
 from cambrian.runtime import Runtime
 from cambrian.sweep.inline import run_inline
 from cambrian.sweep.plan import Plan, make_verified_plan
 from cambrian.sweep.progress import Board, run_chains
 from cambrian.sweep.ray_cluster import ray_session
+from cambrian.sweep.resources import check_feasible, this_machine
 from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.store import Store
 
@@ -31,13 +29,18 @@ class Outcome:
     """Digest -> what stands in its way."""
     unfinished: Mapping[str, str]
     """Name of each run without its result -> reason; all other runs have theirs."""
-    interrupted: bool
+    interrupted: bool = False
+    """By Ctrl-C."""
+    preempted: bool = False
+    """By SIGTERM or SIGUSR1, and left in order."""
 
     @property
     def exit_code(self) -> int:
-        """0 if every run has its result, 130 after Ctrl-C, else 1."""
+        """0 if every run has its result, 130 after Ctrl-C, 75 (try again) after a preemption, else 1."""
         if self.interrupted:
             return 130
+        if self.preempted:
+            return EXIT_CODE
         return 1 if self.unfinished else 0
 
 
@@ -45,28 +48,39 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
     """Make every pending stage of `plan`; a failure stops only what depends on it.
 
     Work that an interruption leaves behind is resumed by executing the same plan again.
+
+    Raises:
+        UserError: if a stage asks for more than there is anywhere.
     """
     if not plan.pending:
-        return Outcome(done=(), failed={}, not_run={}, unfinished={}, interrupted=False)
+        return Outcome(done=(), failed={}, not_run={}, unfinished={})
     plan = make_verified_plan(plan.runs, plan.stages, store)
+    if runtime.cluster != "ray":  # how large the machines of a cluster are is known when it is joined
+        places = 0 if runtime.cluster == "inline" else worker_count(runtime)
+        check_feasible(plan, runtime, [this_machine(runtime, places)])
     schedule = Schedule(plan, store)
-    interrupted = False
+    stopped = ""
     with Board(plan, schedule, store, worker_count(runtime)) as board:
         try:
-            with termination_as_interrupt():
+            with Preemption() as preemption:
                 if runtime.cluster == "inline":
-                    run_inline(plan, schedule, board, store, runtime)
+                    run_inline(plan, schedule, board, store, runtime, preemption)
                 else:
-                    _run_on_ray(plan, schedule, board, store, runtime)
+                    _run_on_ray(plan, schedule, board, store, runtime, preemption)
+            stopped = "preempted" if preemption() and not schedule.is_over else ""
         except KeyboardInterrupt:
-            schedule.interrupt()
-            interrupted = True
+            stopped = "interrupted"
+        except Preempted:
+            stopped = "preempted"
+        if stopped:
+            schedule.interrupt(stopped)
     return Outcome(
         done=tuple(schedule.done),
         failed=schedule.failed,
         not_run=schedule.not_run,
         unfinished=_unfinished(plan, schedule),
-        interrupted=interrupted,
+        interrupted=stopped == "interrupted",
+        preempted=stopped == "preempted",
     )
 
 
@@ -77,30 +91,15 @@ def worker_count(runtime: Runtime) -> int:
     return runtime.workers or max(1, (os.cpu_count() or 1) // max(1, runtime.threads))
 
 
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Treat a polite kill like Ctrl-C, where this thread can receive signals at all."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _run_on_ray(plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Runtime) -> None:
+def _run_on_ray(
+    plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Runtime, preemption: Preemption
+) -> None:
     threads = max(1, runtime.threads)
-    with ray_session(runtime, worker_count(runtime), threads) as files:
+    with ray_session(runtime, worker_count(runtime) * threads, threads) as files:
         # Ray takes seconds to import and reads its environment then: only here, and only within the session.
         from cambrian.sweep.tuner import fit
 
-        fit(plan, schedule, board, store, replace(runtime, threads=threads), files)
+        fit(plan, schedule, board, store, replace(runtime, threads=threads), files, preemption)
 
 
 def _unfinished(plan: Plan, schedule: Schedule) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from cambrian.preemption import Preempted
 from cambrian.runtime import Runtime
 from cambrian.stages.base import Stage
 from cambrian.sweep.plan import Plan
@@ -14,19 +15,26 @@ from cambrian.sweep.store import Store
 from cambrian.tracking.trackers import make_tracker
 
 
-def run_task(stages: Sequence[Stage], store: Store, runtime: Runtime) -> dict[str, Failure]:
+def run_task(
+    stages: Sequence[Stage], store: Store, runtime: Runtime, stopping: Callable[[], bool]
+) -> dict[str, Failure]:
     """Make the stages of one task one after the other; a failed one does not stop the next.
 
     Returns:
         Digest -> why it failed.
+
+    Raises:
+        Preempted: after `stopping` said so.
     """
     failures = {}
     path = progress_path(store, stages[0].digest)
     try:
         for stage in stages:
+            if stopping():
+                raise Preempted(f"{stage.label} was not begun")
             report = ProgressFile(path, stage.digest)
             try:
-                produce(stage, store, runtime, lambda stage: make_tracker(stage, runtime), report)
+                produce(stage, store, runtime, lambda stage: make_tracker(stage, runtime), report, stopping)
             except Exception as error:
                 failures[stage.digest] = Failure.of(error)
     finally:
@@ -34,9 +42,16 @@ def run_task(stages: Sequence[Stage], store: Store, runtime: Runtime) -> dict[st
     return failures
 
 
-def run_inline(plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Runtime) -> None:
+def run_inline(
+    plan: Plan,
+    schedule: Schedule,
+    board: Board,
+    store: Store,
+    runtime: Runtime,
+    stopping: Callable[[], bool],
+) -> None:
     """Run every task in this process, inputs first."""
     while (task := schedule.next()) is not None:
         board.started(task)
-        failures = run_task([plan.stages[digest] for digest in task.stages], store, runtime)
+        failures = run_task([plan.stages[digest] for digest in task.stages], store, runtime, stopping)
         board.finished(task, failures, schedule.finish(task, failures))

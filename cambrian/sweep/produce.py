@@ -9,6 +9,7 @@ from typing import Any
 
 from cambrian.runtime import Runtime, Tracker
 from cambrian.stages.base import KINDS, Artifact, Stage, StageContext
+from cambrian.stages.launch import run_stage
 from cambrian.sweep.lease import Lease
 from cambrian.sweep.provenance import Stopwatch, code_fingerprint
 from cambrian.sweep.schedule import Failure
@@ -29,6 +30,7 @@ def produce(
     runtime: Runtime,
     make_tracker: Callable[[Stage], Tracker],
     progress: Progress | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Artifact:
     """Return the finished `stage`, making it first unless the store has it or another process makes it.
 
@@ -36,6 +38,7 @@ def produce(
         MissingArtifactError: if the store lacks one of its inputs.
         NonFiniteMetricsError: if its metrics are not finite.
         LeaseLostError: if this process was thought dead and another one took over.
+        Preempted: after `stopping` said so; what the stage has saved stays.
     """
     found = store.find(stage.kind, stage.digest)
     if found is not None:
@@ -44,7 +47,7 @@ def produce(
         found = store.find(stage.kind, stage.digest)
         if found is not None:
             return found
-        return _make(stage, store, runtime, make_tracker, progress or _silent, lease)
+        return _make(stage, store, runtime, make_tracker, progress or _silent, stopping, lease)
 
 
 def load_inputs(stage: Stage, store: Store) -> dict[str, Artifact]:
@@ -84,6 +87,7 @@ def _make(
     runtime: Runtime,
     make_tracker: Callable[[Stage], Tracker],
     progress: Progress,
+    stopping: Callable[[], bool],
     lease: Lease,
 ) -> Artifact:
     inputs = load_inputs(stage, store)
@@ -91,6 +95,7 @@ def _make(
     payload = store.payload(lease)
     tracker = make_tracker(stage)
     stopwatch = Stopwatch()
+    facts: dict[str, Any] = {}
     try:
         context = StageContext(
             payload=payload,
@@ -98,10 +103,12 @@ def _make(
             runtime=runtime,
             tracker=tracker,
             progress=progress,
+            stopping=stopping,
+            note=facts.update,
         )
-        metrics = KINDS[stage.kind].load()(stage.recipe, inputs, context)
+        metrics = run_stage(KINDS[stage.kind], stage.recipe, inputs, context)
         check_metrics(stage.label, metrics)
-        provenance = stopwatch.provenance(stage.work)
+        provenance = stopwatch.provenance(stage.work) | facts
         artifact = store.publish(
             stage, payload, metrics=metrics, code=code, provenance=provenance, lease=lease
         )

@@ -9,9 +9,7 @@ import importlib.util
 import os
 import platform
 import re
-import resource
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cambrian.memory import peak_bytes, reset_peak
 from cambrian.stages.base import KINDS
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -51,7 +50,8 @@ class Stopwatch:
     _started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        _reset_peak_memory()
+        with suppress(OSError):  # the peak is then that of the whole process
+            reset_peak()
 
     def provenance(self, work: float) -> dict[str, Any]:
         """Describe the run of a stage that ends now and processed `work` examples."""
@@ -63,7 +63,7 @@ class Stopwatch:
             "python": platform.python_version(),
             "packages": package_versions(),
             "git": git_state(),
-            "peak_memory_bytes": _peak_memory_bytes(),
+            "peak_memory_bytes": peak_bytes(),
         }
 
 
@@ -165,20 +165,3 @@ def _git(*arguments: str, folder: Path) -> str | None:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _reset_peak_memory() -> None:
-    """Start a new peak, so that a worker that runs several stages reports each one's own."""
-    # Where the system does not let us (macOS, some sandboxes) the peak is that of the whole process.
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_memory_bytes() -> int:
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text()
-        found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-        if found is not None:
-            return int(found.group(1)) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

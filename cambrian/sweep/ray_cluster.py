@@ -43,12 +43,12 @@ LOOPBACK = {
 
 
 @contextmanager
-def ray_session(runtime: Runtime, workers: int, threads: int) -> Iterator[Path]:
+def ray_session(runtime: Runtime, cpus: int, threads: int) -> Iterator[Path]:
     """Start or join Ray, and give a directory for Tune's files, which is removed at the end.
 
     Args:
         runtime: where to execute.
-        workers: CPUs of a Ray started here; one stage uses one of them.
+        cpus: CPUs of a Ray started here; a thread of a stage takes one.
         threads: torch threads of a worker.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -58,28 +58,28 @@ def ray_session(runtime: Runtime, workers: int, threads: int) -> Iterator[Path]:
             yield from _joined(runtime, ours)
     else:
         with environment({**QUIET, **LOOPBACK, **ours}), scratch_directory() as scratch:
-            yield from _started(scratch, workers)
+            yield from _started(scratch, cpus)
 
 
-def _started(scratch: Path, workers: int) -> Iterator[Path]:
+def _started(scratch: Path, cpus: int) -> Iterator[Path]:
     import ray
 
     try:
         with _own_termination():
-            _start(scratch, workers)
+            _start(scratch, cpus)
         yield scratch / "tune"
     finally:
         ray.shutdown()
 
 
-def _start(scratch: Path, workers: int, attempts: int = 3) -> None:
+def _start(scratch: Path, cpus: int, attempts: int = 3) -> None:
     """Start Ray; again if it takes longer than the 30 s it gives itself, which happens on a busy machine."""
     import ray
 
     try:
         ray.init(
             address="local",
-            num_cpus=workers,
+            num_cpus=cpus,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.CRITICAL,
@@ -91,7 +91,7 @@ def _start(scratch: Path, workers: int, attempts: int = 3) -> None:
         _kill_leftovers(scratch)
         if attempts == 1:
             raise UserError(f"Ray did not start ({error}); cluster=inline works without it") from error
-        _start(scratch, workers, attempts - 1)
+        _start(scratch, cpus, attempts - 1)
 
 
 def _joined(runtime: Runtime, variables: Mapping[str, str]) -> Iterator[Path]:

@@ -86,10 +86,10 @@ class Schedule:
             self._release(task)
         return failed
 
-    def interrupt(self) -> None:
+    def interrupt(self, reason: str) -> None:
         """Take note that what is left will not run now."""
         for task_id in self._left:
-            self.not_run |= dict.fromkeys(self.tasks[task_id].stages, "interrupted")
+            self.not_run |= dict.fromkeys(self.tasks[task_id].stages, reason)
 
     def _release(self, task: Task) -> None:
         for dependent in self._dependents[task.id]:

@@ -59,7 +59,8 @@ def run(study: Study) -> int:
     """Plan `study`, then show the plan, draw it or execute it.
 
     Returns:
-        0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted.
+        0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted,
+        75 if preempted.
     """
     if study.fidelity is not None:
         print_fidelity(study.recipes, study.fidelity)

@@ -10,11 +10,13 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
+from cambrian.preemption import Preempted, Preemption
 from cambrian.runtime import Runtime
 from cambrian.stages.base import Stage
 from cambrian.sweep.inline import run_task
 from cambrian.sweep.plan import Plan, Task
 from cambrian.sweep.progress import Board
+from cambrian.sweep.resources import Resources, check_feasible, request
 from cambrian.sweep.schedule import Failure, Schedule
 from cambrian.sweep.store import Store
 
@@ -24,7 +26,15 @@ QUEUE = 2
 """Trials handed to Tune per place to run them: the next one is at hand, a more urgent one waits little."""
 
 
-def fit(plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Runtime, files: Path) -> None:
+def fit(
+    plan: Plan,
+    schedule: Schedule,
+    board: Board,
+    store: Store,
+    runtime: Runtime,
+    files: Path,
+    preemption: Preemption,
+) -> None:
     """Run every task of `schedule` on the Ray that this process is connected to.
 
     Args:
@@ -33,19 +43,31 @@ def fit(plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Run
         board: is told what happens.
         store: where workers put results.
         runtime: as workers should see it.
-        files: directory for Tune's own files.
+        files: directory for Tune's own files, which all workers can read.
+        preemption: tells when to stop; then this returns once the workers have saved their work.
+
+    Raises:
+        UserError: if a stage asks for more than any machine has.
     """
+    machines = [
+        Resources(cpus=node["Resources"].get("CPU", 0), gpus=node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+    check_feasible(plan, runtime, machines)
     on_gpu = runtime.device.startswith("cuda")
-    places = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 1))
+    places = int(sum(machine.gpus if on_gpu else machine.cpus / runtime.threads for machine in machines))
+    notice = files / "stop"
+    preemption.tell(notice)
     members = {task.id: [plan.stages[digest] for digest in task.stages] for task in schedule.tasks.values()}
     trainable = tune.with_resources(
-        tune.with_parameters(TaskTrainable, members=members, store=store, runtime=runtime),
-        {"cpu": 1, "gpu": 1} if on_gpu else {"cpu": 1},
+        tune.with_parameters(TaskTrainable, members=members, store=store, runtime=runtime, notice=notice),
+        lambda config: tune.PlacementGroupFactory([config["bundle"]]),  # pyright: ignore[reportArgumentType]
     )
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=TaskSearcher(schedule, board),
+            search_alg=TaskSearcher(schedule, board, runtime, preemption),
             num_samples=len(members),
             max_concurrent_trials=QUEUE * max(1, places),
             # A warm worker has its imports behind it. One with a GPU may keep its memory, that starts anew.
@@ -57,7 +79,7 @@ def fit(plan: Plan, schedule: Schedule, board: Board, store: Store, runtime: Run
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[BoardCallback(schedule, board)],
+            callbacks=[BoardCallback(schedule, board, preemption)],
         ),
     )
     tuner.fit()
@@ -71,17 +93,35 @@ class TaskTrainable(tune.Trainable):
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (with_parameters adds arguments)
-        self, config: dict[str, Any], members: Mapping[str, list[Stage]], store: Store, runtime: Runtime
+        self,
+        config: dict[str, Any],
+        members: Mapping[str, list[Stage]],
+        store: Store,
+        runtime: Runtime,
+        notice: Path,
     ) -> None:
         """Keep what all trials of this worker share."""
         self._members = members
         self._store = store
         self._runtime = runtime
+        self._notice = notice
 
     def step(self) -> dict[str, Any]:
-        """Make the stages of the task that the trial's config names."""
-        failures = run_task(self._members[self.config["task"]], self._store, self._runtime)
-        return {"done": True, "failures": list(failures.items())}
+        """Make the stages of the task that the trial's config names.
+
+        Raises:
+            RuntimeError: if this worker alone is preempted: another one is to resume.
+        """
+        try:
+            with Preemption(self._notice) as preemption:
+                failures = run_task(
+                    self._members[self.config["task"]], self._store, self._runtime, preemption
+                )
+        except Preempted as left:
+            if not self._notice.exists():
+                raise RuntimeError(f"preempted: {left}") from left
+            return {"done": True, "left": True}
+        return {"done": True, "left": False, "failures": list(failures.items())}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Agree to serve another trial."""
@@ -98,27 +138,34 @@ class _Unsaved:
 class TaskSearcher(_Unsaved, Searcher):
     """Tune's view of a schedule: a suggestion is a task that can start now."""
 
-    def __init__(self, schedule: Schedule, board: Board) -> None:
+    def __init__(self, schedule: Schedule, board: Board, runtime: Runtime, preemption: Preemption) -> None:
         super().__init__()
         self._schedule = schedule
         self._board = board
+        self._runtime = runtime
+        self._preemption = preemption
         self._tasks: dict[str, Task] = {}
 
     def suggest(  # pyright: ignore[reportIncompatibleMethodOverride] (Tune's annotation lacks FINISHED)
         self, trial_id: str
-    ) -> dict[str, str] | str | None:
+    ) -> dict[str, Any] | str | None:
         """Hand out a task, FINISHED when all have ended, None while none can start."""
+        if self._preemption():
+            return Searcher.FINISHED
         task = self._schedule.next()
         if task is None:
             return Searcher.FINISHED if self._schedule.is_over else None
         self._tasks[trial_id] = task
-        return {"task": task.id}
+        asked = request(task.kind, self._runtime)
+        return {"task": task.id, "bundle": {"CPU": asked.cpus, "GPU": asked.gpus}}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Take note of the end of a task; after an `error` there is no result, the worker died too often."""
         task = self._tasks.pop(trial_id)
+        if self._preemption() and (error or not result or result["left"]):
+            return  # neither done nor failed: the next start resumes it
         failures: dict[str, Failure] = dict(result["failures"]) if result and not error else {}
         self._board.finished(task, failures, self._schedule.finish(task, failures))
 
@@ -129,9 +176,20 @@ class TaskSearcher(_Unsaved, Searcher):
 class BoardCallback(_Unsaved, tune.Callback):
     """Tells the board when workers begin and die."""
 
-    def __init__(self, schedule: Schedule, board: Board) -> None:
+    def __init__(self, schedule: Schedule, board: Board, preemption: Preemption) -> None:
         self._schedule = schedule
         self._board = board
+        self._preemption = preemption
+
+    def setup(
+        self,
+        stop: object = None,
+        num_samples: int | None = None,
+        total_num_samples: int | None = None,
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """Take back the signals, of which Tune has just taken SIGUSR1 for an end without order."""
+        self._preemption.listen()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
         """A worker has begun."""

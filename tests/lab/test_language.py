@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from cambrian.lab.symbolic import (
 from cambrian.lab.vocabulary import VOCABULARY
 from cambrian.lab.world import WORLD_VERSION, Bar, Scene
 from cambrian.model.language import load_language
+from cambrian.training import Conditions
 
 RECIPE: dict[str, Any] = {
     "architecture": {
@@ -57,27 +57,10 @@ RECIPE: dict[str, Any] = {
 CHART = Scene(kind="chart", bars=(Bar(colour="red", value=3), Bar(colour="blue", value=8)))
 
 
-class Silent:
-    def log(self, metrics: Mapping[str, float], *, step: int) -> None: ...
-
-    def summarize(self, metrics: Mapping[str, object]) -> None: ...
-
-    def close(self) -> None: ...
-
-
 def run(recipe: dict[str, Any], directory: Path) -> dict[str, float]:
     payload = directory / "payload"
     payload.mkdir(parents=True)
-    return train(
-        recipe,
-        payload,
-        directory / "work",
-        device="cpu",
-        micro_batch=0,
-        checkpoint_seconds=1000,
-        tracker=Silent(),
-        progress=lambda done, total: None,
-    )
+    return train(recipe, payload, Conditions(workdir=directory / "work"))
 
 
 def task() -> LanguageTask:

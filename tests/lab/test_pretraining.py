@@ -17,9 +17,10 @@ from cambrian.lab.probe import main as probe_main
 from cambrian.lab.probe import probe
 from cambrian.lab.render import render_batch
 from cambrian.lab.world import WORLD_VERSION, make_scene
+from cambrian.training import Conditions
 
 
-class SilentTracker:
+class CheckingTracker:
     def log(self, metrics: Any, *, step: int) -> None:
         assert all(np.isfinite(value) for value in metrics.values())
 
@@ -52,15 +53,7 @@ def _recipe(kind: str, architecture: dict[str, Any] = VIT, steps: int = 24) -> d
 def _train(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     payload = folder / "payload"
     payload.mkdir(parents=True)
-    return train(
-        recipe,
-        workdir=folder / "work",
-        payload=payload,
-        device="cpu",
-        checkpoint_seconds=60.0,
-        tracker=SilentTracker(),
-        progress=lambda done, steps: None,
-    )
+    return train(recipe, payload, Conditions(workdir=folder / "work", tracker=CheckingTracker()))
 
 
 def test_training_writes_an_encoder_and_repeats_itself(tmp_path: Path):

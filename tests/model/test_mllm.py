@@ -14,22 +14,11 @@ from cambrian.data.batching import Batch, ConversationBatches, collate, load_ima
 from cambrian.model.freezing import freeze
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.model.task import MultimodalTask
-from cambrian.training import Schedule, fit
+from cambrian.training import Conditions, Schedule, fit
 
 RECIPES = pytest.mark.parametrize("recipe", [CONCAT, SVA], ids=["concat", "sva"])
 CORPUS = NoiseCorpus(12)
 RATES = {"connector": 0.01, "sva": 0.003, "llm": 0.002, "vision": 0.001}
-
-
-class Silent:
-    def log(self, metrics: Mapping[str, float], *, step: int) -> None:
-        pass
-
-    def summarize(self, metrics: Mapping[str, object]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def batch_of(model: MultimodalLLM, *indices: int) -> Batch:
@@ -48,12 +37,7 @@ def train(model: MultimodalLLM, workdir: Path, *, steps: int = 2, stop: int | No
     fit(
         MultimodalTask(model, CORPUS, batches, rates=RATES, weight_decay=0.0),
         Schedule(steps=batches.steps, batch_size=4, warmup_fraction=0.0, clip=1.0, betas=(0.9, 0.98), seed=0),
-        workdir=workdir,
-        device="cpu",
-        micro_batch=3,
-        checkpoint_seconds=0.0,
-        tracker=Silent(),
-        progress=progress,
+        Conditions(workdir=workdir, micro_batch=3, checkpoint_seconds=0.0, progress=progress),
     )
 
 

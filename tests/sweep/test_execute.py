@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,19 +115,22 @@ def test_only_what_failed_runs_again(store: Store, tmp_path: Path) -> None:
     assert sorted(_log(tmp_path, "begin")) == ["evaluate-b1", "evaluate-b2", "tune-b"]
 
 
-def test_termination_interrupts_and_can_be_resumed(store: Store, tmp_path: Path) -> None:
-    outcome = _execute(_study(store, tmp_path, align_b="interrupt"), store)
-    assert (outcome.interrupted, outcome.exit_code) == (True, 130)
-    assert set(outcome.not_run.values()) == {"interrupted"}
+def test_a_preempted_sweep_ends_in_order_and_can_be_resumed(store: Store, tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)]
+    outcome = _execute(_study(store, tmp_path, align_b="be preempted"), store)
+    assert (outcome.interrupted, outcome.preempted, outcome.exit_code) == (False, True, 75)
+    assert set(outcome.not_run.values()) == {"preempted"}
     assert outcome.failed == {}
     ended = _log(tmp_path, "end")
     (tmp_path / "log").unlink()
-    plan = _study(store, tmp_path, align_b="interrupt")
+    plan = _study(store, tmp_path, align_b="be preempted")
     plan_without = _study(store, tmp_path)
     assert _execute(plan_without, store).exit_code == 0
     again = set(_log(tmp_path, "begin"))
     assert again.isdisjoint(set(ended) - {"align-b"})
     assert set(plan.pending) > set()
+    after = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)]
+    assert after == before
 
 
 def test_nothing_to_run_imports_nothing_heavy(store: Store, tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ PATIENCE = 400
 class Driver:
     """A sweep of fake stages on Ray in a process of its own, with a home directory that must stay empty."""
 
-    def __init__(self, folder: Path, *, seconds: float = 0.1, **acts: str) -> None:
+    def __init__(
+        self, folder: Path, *, seconds: float = 0.1, runs: int = 2, processes: int = 1, **acts: str
+    ) -> None:
         self.log = folder / "log"
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
@@ -43,7 +45,8 @@ class Driver:
                 "laptop",
                 words,
                 str(seconds),
-                "2",
+                str(runs),
+                str(processes),
             ],
             env={
                 **os.environ,
@@ -75,6 +78,11 @@ class Driver:
             assert time.monotonic() < give_up
             time.sleep(0.05)
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def pids(self, name: str) -> list[int]:
+        """Processes in which the stage `name` has begun."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [int(line.split()[2]) for line in lines if line.startswith(f"{name} begin")]
 
     def scratch(self) -> list[Path]:
         """What is left of its temporary directory."""
@@ -120,14 +128,25 @@ def test_a_killed_driver_takes_its_workers_along_and_can_be_repeated(tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
-def test_a_signal_ends_the_sweep_in_order(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "exit_code", "reason"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 75, "preempted"),
+        (signal.SIGUSR1, 75, "preempted"),
+    ],
+    ids=["ctrl-c", "terminate", "slurm"],
+)
+def test_a_signal_ends_the_sweep_in_order(
+    tmp_path: Path, number: signal.Signals, exit_code: int, reason: str
+) -> None:
     driver = Driver(tmp_path, seconds=1.0)
     family = driver.wait_for_ends(2)
     driver.process.send_signal(number)
     code, outcome, printed = driver.outcome()
-    assert code == 130, printed
-    assert set(outcome["not_run"].values()) == {"interrupted"}
+    assert code == exit_code, printed
+    assert set(outcome["not_run"].values()) == {reason}
+    assert outcome["failed"] == {}
     assert "Traceback" not in printed
     _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
@@ -140,3 +159,25 @@ def test_a_worker_that_always_dies_fails_its_stage_alone(tmp_path: Path) -> None
     assert code == 1, printed
     assert outcome["failed"] == {"tune-a": "its worker died (killed, or out of memory?)"}
     assert set(outcome["done"]) == STAGES - {"tune-a", "evaluate-a1", "evaluate-a2"}
+
+
+@pytest.mark.slow
+def test_two_processes_of_a_stage_get_two_cpus_and_die_with_their_worker(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, seconds=3.0, runs=1, processes=2)
+    give_up = time.monotonic() + PATIENCE
+    while len(driver.pids("tune-a")) < 2:
+        assert driver.process.poll() is None, driver.outcome()
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    team = [psutil.Process(pid) for pid in driver.pids("tune-a")]
+    (worker,) = {process.ppid() for process in team}
+    assert worker != driver.process.pid
+    os.kill(worker, signal.SIGKILL)
+    _, alive = psutil.wait_procs(team, timeout=20)
+    assert alive == []
+    code, outcome, printed = driver.outcome()
+    assert code == 0, printed
+    assert "retrying tune-a: its worker died" in printed
+    assert len(set(driver.pids("tune-a"))) == 4
+    assert len(driver.pids("align-a")) == 1
+    assert len(outcome["done"]) == 6

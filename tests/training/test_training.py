@@ -3,60 +3,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from regression import STEPS, Regression, schedule, weights
 from torch import Tensor, nn
 
 from cambrian.checkpoints import load_checkpoint
 from cambrian.errors import UserError
 from cambrian.optimizer import cosine_factor, make_optimizer, split_decay
-from cambrian.training import FitResult, NonFiniteLoss, ParameterGroup, Schedule, fit
-
-Rows = list[int]
-
-
-class Regression:
-    """A small net with dropout and an average of its weights, on examples of unequal weight."""
-
-    def __init__(self, *, dropout: float = 0.5, poison_step: int | None = None) -> None:
-        torch.manual_seed(1)
-        self.net = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, 1))
-        self.average = nn.Linear(16, 1)
-        self.poison_step = poison_step
-        self.net.register_parameter("unused", nn.Parameter(torch.ones(2)))
-
-    def parameter_groups(self) -> list[ParameterGroup]:
-        first = split_decay("first", self.net[0].parameters(), lr=0.01, weight_decay=0.1)
-        rest = [value for name, value in self.net.named_parameters() if not name.startswith("0.")]
-        second = split_decay("second", rest, lr=0.003, weight_decay=0.0)
-        return first + second
-
-    def state(self) -> dict[str, nn.Module]:
-        return {"net": self.net, "average": self.average}
-
-    def batch(self, step: int) -> Rows:
-        return [step * 8 + row for row in range(8)]
-
-    def split(self, batch: Rows, micro_batch: int) -> list[Rows]:
-        return [batch[start : start + micro_batch] for start in range(0, len(batch), micro_batch)]
-
-    def loss(self, micro_batch: Rows) -> tuple[Tensor, Tensor]:
-        rows = torch.tensor(micro_batch, dtype=torch.float32)
-        inputs = torch.stack([torch.sin(rows * frequency) for frequency in (1, 2, 3, 4)], dim=1)
-        weights = rows % 3 + 1
-        errors = (self.net(inputs).squeeze(1) - inputs.sum(1)) ** 2
-        if self.poison_step is not None and self.poison_step * 8 in micro_batch:
-            errors = errors * torch.nan
-        return (errors * weights).sum(), weights.sum()
-
-    def ids(self, batch: Rows) -> list[str]:
-        return [f"row-{row}" for row in batch]
-
-    def after_step(self, step: int) -> None:
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.net[3].parameters(), strict=True):
-                mean.lerp_(value, 0.1)
+from cambrian.training import Conditions, FitResult, NonFiniteLoss, fit
 
 
 class Memory:
@@ -84,30 +41,23 @@ def train(
     workdir: Path,
     *,
     micro_batch: int = 0,
-    steps: int = 12,
+    steps: int = STEPS,
     clip: float = 1.0,
     tracker: Memory | None = None,
     progress: Callable[[int, int], None] = lambda step, steps: None,
+    stopping: Callable[[], bool] = lambda: False,
+    note: Callable[[Mapping[str, Any]], None] = lambda facts: None,
 ) -> FitResult:
-    schedule = Schedule(steps=steps, batch_size=8, warmup_fraction=0.25, clip=clip, betas=(0.9, 0.95), seed=3)
-    return fit(
-        task,
-        schedule,
+    conditions = Conditions(
         workdir=workdir,
-        device="cpu",
         micro_batch=micro_batch,
         checkpoint_seconds=0.0,
         tracker=tracker or Memory(),
         progress=progress,
+        stopping=stopping,
+        note=note,
     )
-
-
-def weights(task: Regression) -> dict[str, Tensor]:
-    return {
-        f"{name}.{key}": value.clone()
-        for name, module in task.state().items()
-        for key, value in module.state_dict().items()
-    }
+    return fit(task, schedule(steps, clip), conditions)
 
 
 def assert_same_bits(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Execute a study of fake stages: `python drive.py STORE LOG CLUSTER ACTS SECONDS RUNS`.
+"""Execute a study of fake stages: `python drive.py STORE LOG CLUSTER ACTS SECONDS RUNS [PROCESSES]`.
 
 ACTS is JSON, name of stage -> what it does (see fake_stages.py); SECONDS is the length of each stage.
 """
@@ -40,10 +40,11 @@ def study(store: Store, log: Path, acts: dict[str, str], seconds: float = 0.1, r
 
 def main(arguments: list[str]) -> Outcome:
     """Execute and print the outcome by labels, as one line of JSON."""
-    root, log, cluster, acts, seconds, runs = arguments
+    root, log, cluster, acts, seconds, runs, *more = arguments
     store = Store(Path(root))
     plan = study(store, Path(log), json.loads(acts), float(seconds), int(runs))
-    outcome = execute(plan, store, Runtime(store=Path(root), cluster=cluster, workers=2))
+    processes = int(more[0]) if more else 1
+    outcome = execute(plan, store, Runtime(store=Path(root), cluster=cluster, workers=2, processes=processes))
     label = {digest: stage.label for digest, stage in plan.stages.items()}
     print(
         json.dumps(

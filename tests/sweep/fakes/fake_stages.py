@@ -12,10 +12,14 @@ from typing import Any
 import psutil
 
 from cambrian.errors import UserError
+from cambrian.preemption import Preempted
 from cambrian.stages.base import KINDS, Artifact, StageContext, StageKind
 
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-FAKES = {name: StageKind(name=name, version=1, function="fake_stages:run") for name in KINDS}
+FAKES = {
+    name: StageKind(name=name, version=1, function="fake_stages:run", parallel=name == "tune")
+    for name in KINDS
+}
 
 
 def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
@@ -23,6 +27,8 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
     _note(recipe, "begin")
     for step in range(1, 1 + round(recipe["seconds"] / 0.05)):
         time.sleep(0.05)
+        if context.stopping():
+            raise Preempted("no more time")
         context.tracker.log({"loss": 1.0 / step}, step=step)
         context.progress(step, round(recipe["seconds"] / 0.05))
     act = recipe["act"]
@@ -37,9 +43,10 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
         os.kill(os.getpid(), signal.SIGKILL)
     if act == "listen":
         _assert_loopback()
-    if act == "interrupt":
+    if act == "be preempted":
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+    if context.stopping():
+        raise Preempted("no more time")
     (context.payload / "result.txt").write_text(recipe["name"])
     _note(recipe, "end")
     return {"score": float(len(inputs))}

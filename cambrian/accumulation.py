@@ -1,0 +1,158 @@
+"""Gradients of a global batch, however little memory there is and however many workers share it.
+
+Sums are added up, over micro-batches and over workers, and divided by the weight of the whole batch once:
+shares may be of any size, even empty, and how the batch is cut changes the result by rounding only.
+
+Plain sums after the backward pass, and not `DistributedDataParallel`: that takes means of equal shares, must
+be told which backward pass is the last, and sends gradients during it, so that a worker without images, or
+one that has run out of memory halfway, leaves the others waiting. What it has over this is that it sends
+while it computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cambrian.memory import OutOfMemory, is_shortage, peak_bytes
+from cambrian.task import Task
+from cambrian.workers import Workers
+
+RANK_SEED = 982_451_653
+"""Prime; keeps what workers draw apart. CPU generators use the lower 32 bits of a seed."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientSum:
+    """Of one global batch, the same in every worker."""
+
+    loss: Tensor
+    """Sum of the losses."""
+    weight: Tensor
+    """What to divide sums by."""
+    gradients: list[Tensor]
+    """Sums, of the parameters that have one; they are the parameters' own `grad`."""
+    stop: bool
+    """Whether any worker was asked to stop."""
+
+
+class Accumulator:
+    """Computes the gradients of one batch after the other, with less memory once it did not suffice."""
+
+    def __init__(
+        self,
+        task: Task[Any],
+        parameters: Sequence[nn.Parameter],
+        *,
+        batch_size: int,
+        micro_batch: int,
+        device: torch.device,
+        workers: Workers,
+    ) -> None:
+        """Prepare for batches of `batch_size` examples; `micro_batch` is 0 for all of a share at once."""
+        self._task = task
+        self._parameters = parameters
+        self._device = device
+        self._workers = workers
+        self._share = math.ceil(batch_size / workers.count)
+        self.micro_batch = min(micro_batch or self._share, self._share)
+        """Examples per forward pass; halved when memory does not suffice."""
+        self.recomputes = False
+        """Whether the backward pass computes activations again, for memory's sake."""
+
+    def compute(self, batch: object, *, step: int, seed: int, stop: bool) -> GradientSum:
+        """Give the gradients of `batch` at `step`; what the model draws follows from `seed`.
+
+        All workers call it together, each with its own `stop`. One that runs out of memory makes all of them
+        begin again.
+
+        Raises:
+            OutOfMemory: if nothing is left to try.
+        """
+        while True:
+            torch.manual_seed(seed + RANK_SEED * self._workers.rank)
+            sums = self._attempt(batch)
+            present = [parameter.grad is not None for parameter in self._parameters]
+            short, stopping, steps, *owners = self._workers.sum_numbers([sums is None, stop, step, *present])
+            assert steps == step * self._workers.count, "workers are at different steps"
+            if sums is not None and not short:
+                break
+            self._need_less(batch, step)
+        gradients = self._shared_gradients(owners)
+        self._workers.sum_tensors([*sums, *gradients])
+        return GradientSum(loss=sums[0], weight=sums[1], gradients=gradients, stop=stopping > 0)
+
+    def _attempt(self, batch: object) -> tuple[Tensor, Tensor] | None:
+        """Accumulate over the share of this worker; None, and nothing held, if memory does not suffice."""
+        self._clear()
+        try:
+            return self._accumulate(self._workers.share(self._task.split(batch, self._share)))
+        except (RuntimeError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+        # Behind the handler: the traceback, and with it all tensors of the failed pass, is gone.
+        self._clear()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _accumulate(self, share: object | None) -> tuple[Tensor, Tensor]:
+        loss = torch.zeros((), device=self._device)
+        weight = torch.zeros((), device=self._device)
+        on_cuda = self._device.type == "cuda"
+        for part in [] if share is None else self._task.split(share, self.micro_batch):
+            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=on_cuda):
+                part_loss, part_weight = self._task.loss(part)
+            if part_loss.requires_grad:  # not so of text alone while only the connector trains
+                part_loss.backward()
+            loss += part_loss.detach()
+            weight += part_weight.detach()
+        return loss, weight
+
+    def _clear(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _shared_gradients(self, owners: Sequence[float]) -> list[Tensor]:
+        """Gradients of what has one in any worker, zeros where this one has none (a share without images).
+
+        A parameter that has none anywhere stays without, as the optimizer then leaves it alone.
+        """
+        gradients = []
+        for parameter, count in zip(self._parameters, owners, strict=True):
+            if count:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
+        return gradients
+
+    def _need_less(self, batch: object, step: int) -> None:
+        """Make the next attempt need less memory; alike in all workers, for it looks at the whole batch."""
+        half = self.micro_batch // 2
+        if half and len(self._task.split(batch, half)) > len(self._task.split(batch, self.micro_batch)):
+            self.micro_batch = half
+            logger.warning("out of memory at step %d: going on with micro-batches of %d", step, half)
+        elif not self.recomputes and self._task.recompute_activations():
+            self.recomputes = True
+            logger.warning("out of memory at step %d: going on with recomputed activations", step)
+        else:
+            recomputed = " and recomputed activations" if self.recomputes else ""
+            raise OutOfMemory(
+                f"out of memory at step {step} with micro-batches of {self.micro_batch}{recomputed}; "
+                f"{self._peak()}. Free the memory that other processes hold, or use a device with more of it"
+            )
+
+    def _peak(self) -> str:
+        if self._device.type != "cuda":
+            return f"this process has needed {peak_bytes() / 2**30:.1f} GiB"
+        free, total = (amount / 2**30 for amount in torch.cuda.mem_get_info(self._device))
+        peak = torch.cuda.max_memory_allocated(self._device) / 2**30
+        return f"this process has needed {peak:.1f} of {total:.1f} GiB of {self._device}, {free:.1f} are free"

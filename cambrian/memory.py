@@ -1,0 +1,40 @@
+"""How much memory this process has needed, and whether an error says that there was too little."""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+from pathlib import Path
+
+
+class OutOfMemory(RuntimeError):  # noqa: N818 - it names the event
+    """All was done that needs less memory and leaves the result as it is, and it was not enough."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether `error` says that memory could not be had, on the host or on an accelerator."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # that of torch
+        return True
+    signs = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
+def reset_peak() -> None:
+    """Start a new peak, so that a worker that runs several stages reports each one's own.
+
+    Raises:
+        OSError: where the system does not let us (macOS, some sandboxes); the peak stays that of the process.
+    """
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+        if found is not None:
+            return int(found.group(1)) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

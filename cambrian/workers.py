@@ -1,0 +1,98 @@
+"""Processes that train together: each works on a share of every batch, and what they find is added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+BUCKET_BYTES = 64 << 20
+"""Tensors are sent together up to this size: few messages, little memory beside the gradients themselves."""
+
+Part = TypeVar("Part")
+
+
+class Dismissed(BaseException):
+    """Raised when training ends in every worker but the first, which alone does what comes after."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """This process among those that train together. Alone, its sums are the numbers themselves."""
+
+    rank: int = 0
+    count: int = 1
+    device: str = "cpu"
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes checkpoints, curves and results."""
+        return self.rank == 0
+
+    def share(self, parts: Sequence[Part]) -> Part | None:
+        """Take the part of this worker out of at most `count` parts, None if there are too few."""
+        assert len(parts) <= self.count, (len(parts), self.count)
+        return parts[self.rank] if self.rank < len(parts) else None
+
+    def sum_numbers(self, numbers: Sequence[float]) -> list[float]:
+        """Add each number to its like in all workers; every worker is given the same sums."""
+        if self.count == 1:
+            return list(numbers)
+        sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        dist.all_reduce(sums)
+        return sums.tolist()
+
+    def sum_tensors(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by the sum of its like in all workers, which have the same shapes in order."""
+        if self.count == 1:
+            return
+        for bucket in _buckets(tensors):
+            flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
+            dist.all_reduce(flat)
+            sums = flat.split([tensor.numel() for tensor in bucket])
+            for tensor, total in zip(bucket, sums, strict=True):
+                tensor.copy_(total.view_as(tensor))
+
+
+def current_workers(device: str) -> Workers:
+    """Give the workers that this process has joined, or itself alone."""
+    if not dist.is_initialized():
+        return Workers(device=device)
+    return Workers(rank=dist.get_rank(), count=dist.get_world_size(), device=device)
+
+
+@contextmanager
+def joined(rank: int, count: int, rendezvous: Path, device: str) -> Iterator[None]:
+    """Make this process worker `rank` of `count`, which meet at the file `rendezvous`, for a while.
+
+    NCCL moves tensors between GPUs, Gloo between CPUs. After an error the others may be waiting in a sum, and
+    leaving in order would wait for them: the process is then to end as it is.
+    """
+    on_cuda = device.startswith("cuda")
+    if on_cuda:
+        torch.cuda.set_device(device)
+    dist.init_process_group(
+        "nccl" if on_cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=count
+    )
+    yield
+    dist.destroy_process_group()
+
+
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Group neighbours of one type up to the size of a bucket, alike in every worker."""
+    bucket: list[Tensor] = []
+    size = 0
+    for tensor in tensors:
+        if bucket and (tensor.dtype != bucket[0].dtype or size + tensor.nbytes > BUCKET_BYTES):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.nbytes
+    if bucket:
+        yield bucket
