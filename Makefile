@@ -10,7 +10,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@if command -v uv >/dev/null; then uv=uv; uv venv -q --allow-existing --python $(PYTHON) $(VENV); \
 	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check uv && uv=$(BIN)/uv; fi; \
 	VIRTUAL_ENV=$(VENV) $$uv pip install -q -r requirements.lock && \
-	VIRTUAL_ENV=$(VENV) $$uv pip install -q --no-deps -e . && touch $@
+	VIRTUAL_ENV=$(VENV) $$uv pip install -q --no-deps -e . sweeps==0.3.0 && touch $@
 
 demo: $(VENV)/.installed  ## train and evaluate two tiny multimodal LLMs, then draw Figure 6
 	$(BIN)/python run.py -m encoder=siglip,dinov2 connector=sva

@@ -100,5 +100,8 @@ class SilentTracker:
     def summarize(self, metrics: Mapping[str, object]) -> None:
         """Ignore them."""
 
+    def fail(self, reason: str, trace: str) -> None:
+        """Ignore it."""
+
     def close(self) -> None:
         """Nothing to close."""

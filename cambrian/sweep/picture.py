@@ -39,6 +39,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.patches import Rectangle
 
     places = _places(plan, boxes)
     rows = max((row for _, row in places.values()), default=0.0) + 1
@@ -51,7 +52,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
             x, y = places[before]
             axes.plot([x + WIDTH, column], [y, row], color="#888888", linewidth=0.5, zorder=1)
         axes.add_patch(
-            pyplot.Rectangle((column, row - 0.35), WIDTH, 0.7, color=colour, linewidth=0, zorder=2)
+            Rectangle((column, row - 0.35), WIDTH, 0.7, color=colour, linewidth=0, zorder=2)
         )
         axes.text(
             column + 0.02, row, _label(stage.label, len(boxes[box])), fontsize=5.5, va="center", zorder=3
