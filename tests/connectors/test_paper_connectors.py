@@ -5,7 +5,8 @@ import torch
 
 from cambrian.connectors.base import build_connector
 from cambrian.connectors.table import CONNECTORS, check_connector, visual_positions
-from cambrian.sweep.grid import CONF, expand
+from cambrian.sweep.composition import CONF
+from cambrian.sweep.grid import expand
 
 CHOICES = sorted(path.stem for path in (CONF / "connector").glob("*.yaml"))
 LLM_WIDTH, LLM_LAYERS = 4096, 32
