@@ -172,7 +172,7 @@ def _remove_if_free(lock: Path) -> None:
             for scratch in lock.parent.glob(f"{lock.stem}-*"):
                 shutil.rmtree(scratch, ignore_errors=True)
                 if scratch.exists():
-                    return  # Ray's own processes outlive a killed session by a while; the next one tries again
+                    return  # Ray itself outlives a killed session by a while; the next one tries again
             lock.unlink(missing_ok=True)
     except Timeout:
         return  # its session is alive
