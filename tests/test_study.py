@@ -145,4 +145,6 @@ def test_a_killed_sweep_is_finished_by_the_same_command(swept, tmp_path, victim)
     finished = scores(store)
     assert len(finished) == 12
     assert finished == {digest: scores(reference)[digest] for digest in finished}
-    assert set(executions(store).values()) == {1}
+    # A stage whose worker is killed right after it was published has no summary.
+    counts = sorted(executions(store).values())
+    assert counts[1:] == [1] * (len(counts) - 1) and counts[0] in (0, 1)

@@ -171,6 +171,8 @@ def _remove_if_free(lock: Path) -> None:
         with FileLock(lock, timeout=0):
             for scratch in lock.parent.glob(f"{lock.stem}-*"):
                 shutil.rmtree(scratch, ignore_errors=True)
+                if scratch.exists():
+                    return  # Ray itself outlives a killed session by a while; the next one tries again
             lock.unlink(missing_ok=True)
     except Timeout:
         return  # its session is alive
