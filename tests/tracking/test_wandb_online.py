@@ -118,7 +118,7 @@ def cli(server: WandbServer, folder: Path, *words: str, **more: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "wandb", *words],
         cwd=PROJECT,
-        env={**variables(server, folder / "cli"), "PATH": path, "WANDB_ERROR_REPORTING": "false", **more},
+        env={**variables(server, folder / "cli"), "PATH": path, "WANDB_DIR": str(folder), **more},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -152,8 +152,8 @@ def test_a_wandb_agent_gets_the_score_of_its_run(server: WandbServer, tmp_path: 
     server.points = [{"type": "run", "run_id": "point1", "program": "run.py", "args": arguments}]
     said = cli(server, tmp_path, "sweep", str(PROJECT / "sweeps" / "fig6.yaml"))
     assert "wandb agent tester/cambrian-sweeps/sweep1" in said
-    more = {"CAMBRIAN_STORE": str(tmp_path / "store"), "WANDB_DIR": str(tmp_path)}
-    cli(server, tmp_path, "agent", "--count", "1", "tester/cambrian-sweeps/sweep1", **more)
+    place = str(tmp_path / "store")
+    cli(server, tmp_path, "agent", "--count", "1", "tester/cambrian-sweeps/sweep1", CAMBRIAN_STORE=place)
     (run,) = server.runs.values()
     assert (run.id, run.fields["sweep"], run.fields["jobType"]) == ("point1", "sweep1", "run")
     assert run.summary["average"] == 61
