@@ -14,6 +14,8 @@ from cambrian.sweep.store import Store
 
 CODE = {"fingerprint": "of no code"}
 MADE = {"created": "2026-01-02T03:04:05+00:00", "seconds": 1.0, "work": 1.0}
+FEW = "benchmarks.include=[lab_existence,lab_facts,lab_text,lab_count]"
+"""One benchmark of each category, for tests that need not have all."""
 SCORES = {"siglip": 60.0, "dinov2": 50.0, "pixels": 40.0}
 
 

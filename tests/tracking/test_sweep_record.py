@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import finish
+from finished import FEW, finish
 
 from cambrian.runtime import Runtime
 from cambrian.sweep import figure, summary
@@ -61,7 +61,7 @@ def record(plan: Plan, root: Path, result: Outcome, trackers: tuple[str, ...] = 
 
 
 def test_a_single_run_has_a_page_and_no_summary(tmp_path: Path, pages: list[Page]) -> None:
-    plan = finish(tmp_path, ["encoder=siglip"])
+    plan = finish(tmp_path, ["encoder=siglip", FEW])
     record(plan, tmp_path, outcome(plan))
     (page,) = pages
     assert page.given["job_type"] == "run"
@@ -69,20 +69,20 @@ def test_a_single_run_has_a_page_and_no_summary(tmp_path: Path, pages: list[Page
 
 
 def test_without_the_tracker_nothing_is_recorded(tmp_path: Path, pages: list[Page]) -> None:
-    plan = finish(tmp_path, ["encoder=siglip,pixels"])
+    plan = finish(tmp_path, ["encoder=siglip,pixels", FEW])
     record(plan, tmp_path, outcome(plan), trackers=("jsonl",))
     assert pages == []
     assert not (tmp_path / "tracking").exists()
 
 
 def test_who_interrupts_does_not_wait_for_a_record(tmp_path: Path, pages: list[Page]) -> None:
-    plan = finish(tmp_path, ["encoder=siglip,pixels"])
+    plan = finish(tmp_path, ["encoder=siglip,pixels", FEW])
     record(plan, tmp_path, outcome(plan, "interrupted", interrupted=True))
     assert pages == []
 
 
 def test_without_a_result_the_summary_says_why_there_is_no_figure(tmp_path: Path, pages: list[Page]) -> None:
-    plan = finish(tmp_path, ["encoder=siglip,pixels"], lacking=["siglip", "pixels"])
+    plan = finish(tmp_path, ["encoder=siglip,pixels", FEW], lacking=["siglip", "pixels"])
     record(plan, tmp_path, outcome(plan, "language tiny: no"))
     (page,) = pages
     assert page.given["job_type"] == "sweep"
@@ -99,7 +99,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_reason(
     command = tmp_path / "plot.py"
     command.write_text("import sys; sys.exit('results of different scales share no axis')")
     monkeypatch.setattr(figure, "COMMAND", command)
-    plan = finish(tmp_path / "store", ["encoder=siglip,pixels"])
+    plan = finish(tmp_path / "store", ["encoder=siglip,pixels", FEW])
     record(plan, tmp_path / "store", outcome(plan))
     page = pages[-1]
     assert page.summary["figure6"] == "not drawn: results of different scales share no axis"
@@ -110,7 +110,7 @@ def test_the_agent_gets_axes_parameters_and_scores(
     tmp_path: Path, pages: list[Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(summary, "find_agent", lambda: AGENT)
-    plan = finish(tmp_path, ["encoder=siglip"])
+    plan = finish(tmp_path, ["encoder=siglip", FEW])
     record(plan, tmp_path, outcome(plan))
     (page,) = pages
     assert (page.given["run_id"], page.given["agent"]) == ("run0", AGENT)
@@ -123,7 +123,7 @@ def test_the_agent_learns_of_a_failure_and_of_an_end_by_force(
     tmp_path: Path, pages: list[Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(summary, "find_agent", lambda: AGENT)
-    plan = finish(tmp_path, ["encoder=siglip"], lacking=["siglip"])
+    plan = finish(tmp_path, ["encoder=siglip", FEW], lacking=["siglip"])
     record(plan, tmp_path, outcome(plan, "tune siglip: ValueError: no"))
     record(plan, tmp_path, outcome(plan, "interrupted", interrupted=True))
     runtime = Runtime(store=tmp_path, trackers=("wandb",))
@@ -142,7 +142,7 @@ def test_a_broken_wandb_costs_one_warning(
 
     monkeypatch.setattr(summary, "start_run", refuse)
     monkeypatch.setattr(summary, "find_agent", lambda: None)
-    plan = finish(tmp_path, ["encoder=siglip,pixels"])
+    plan = finish(tmp_path, ["encoder=siglip,pixels", FEW])
     record(plan, tmp_path, outcome(plan))
     assert [entry.message for entry in caplog.records] == [
         "no record of what this session came to in W&B: ConnectionError: no route"
@@ -151,7 +151,7 @@ def test_a_broken_wandb_costs_one_warning(
 
 
 def test_the_same_points_in_another_sweep_are_other_runs(tmp_path: Path, pages: list[Page]) -> None:
-    plan = finish(tmp_path, ["encoder=siglip"])
+    plan = finish(tmp_path, ["encoder=siglip", FEW])
     for group in ("fig5", "fig6"):
         runtime = Runtime(store=tmp_path, trackers=("wandb",), group=group)
         with summary.SweepRecord(plan, Store(tmp_path), runtime) as session:
