@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 
 from cambrian.runtime import Runtime
+from cambrian.sweep.failures import Failure
 from cambrian.sweep.inline import run_inline
 from cambrian.sweep.plan import Plan, make_verified_plan
 from cambrian.sweep.progress import Board, run_chains
@@ -25,8 +26,8 @@ class Outcome:
 
     done: tuple[str, ...]
     """Digests of the stages made by this call."""
-    failed: Mapping[str, str]
-    """Digest -> reason."""
+    failed: Mapping[str, Failure]
+    """By digest."""
     not_run: Mapping[str, str]
     """Digest -> what stands in its way."""
     unfinished: Mapping[str, str]
@@ -48,9 +49,22 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
     """
     if not plan.pending:
         return Outcome(done=(), failed={}, not_run={}, unfinished={}, interrupted=False)
-    plan = make_verified_plan(plan.runs, plan.stages, store)
-    schedule = Schedule(plan, store)
-    interrupted = False
+    models = [digest for digest, stage in plan.stages.items() if stage.kind != "evaluate"]
+    with store.session(runtime.group, models):  # before looking what is there, so that it stays there
+        plan = make_verified_plan(plan.runs, plan.stages, store)
+        schedule = Schedule(plan, store)
+        interrupted = not _run(plan, schedule, store, runtime)
+    return Outcome(
+        done=tuple(schedule.done),
+        failed=schedule.failed,
+        not_run=schedule.not_run,
+        unfinished=_unfinished(plan, schedule),
+        interrupted=interrupted,
+    )
+
+
+def _run(plan: Plan, schedule: Schedule, store: Store, runtime: Runtime) -> bool:
+    """Run what `schedule` hands out; whether that came to its end without being interrupted."""
     with Board(plan, schedule, store, worker_count(runtime)) as board:
         try:
             with termination_as_interrupt():
@@ -60,14 +74,8 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
                     _run_on_ray(plan, schedule, board, store, runtime)
         except KeyboardInterrupt:
             schedule.interrupt()
-            interrupted = True
-    return Outcome(
-        done=tuple(schedule.done),
-        failed=schedule.failed,
-        not_run=schedule.not_run,
-        unfinished=_unfinished(plan, schedule),
-        interrupted=interrupted,
-    )
+            return False
+    return True
 
 
 def worker_count(runtime: Runtime) -> int:
@@ -107,7 +115,7 @@ def _unfinished(plan: Plan, schedule: Schedule) -> dict[str, str]:
     reasons = {}
     chains = run_chains(plan, schedule)
     for run in plan.runs:
-        lost = {**schedule.not_run, **schedule.failed}
+        lost = {**schedule.not_run, **{digest: f.reason for digest, f in schedule.failed.items()}}
         stages = [digest for task_id in chains[run.finals] for digest in schedule.tasks[task_id].stages]
         if not lost.keys().isdisjoint(run.finals):
             culprits = [d for d in stages if d in schedule.failed] or [d for d in stages if d in lost]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
+from time import sleep
 
 from cambrian.runtime import Runtime
 from cambrian.stages.base import Stage
+from cambrian.sweep.failures import Failure
+from cambrian.sweep.files import is_full_disk
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.produce import produce
 from cambrian.sweep.progress import Board, ProgressFile, progress_path
-from cambrian.sweep.schedule import Failure, Schedule
+from cambrian.sweep.records import clear_record, write_record
+from cambrian.sweep.schedule import Schedule
+from cambrian.sweep.stage_log import StageLog, stage_log
 from cambrian.sweep.store import Store
 from cambrian.tracking import make_tracker
+
+log = logging.getLogger(__name__)
 
 
 def run_task(stages: Sequence[Stage], store: Store, runtime: Runtime) -> dict[str, Failure]:
@@ -24,11 +34,14 @@ def run_task(stages: Sequence[Stage], store: Store, runtime: Runtime) -> dict[st
     path = progress_path(store, stages[0].digest)
     try:
         for stage in stages:
-            report = ProgressFile(path, stage.digest)
-            try:
-                produce(stage, store, runtime, lambda stage: make_tracker(stage, runtime), report)
-            except Exception as error:
-                failures[stage.digest] = Failure.of(error)
+            if store.find(stage.kind, stage.digest) is None:
+                with stage_log(store, stage.digest) as record:
+                    failure = _make(stage, store, runtime, path, record)
+                if failure is not None:
+                    failures[stage.digest] = failure
+                    write_record(store, stage, runtime, failure)
+                    continue
+            clear_record(store, stage.digest)
     finally:
         path.unlink(missing_ok=True)
     return failures
@@ -39,4 +52,33 @@ def run_inline(plan: Plan, schedule: Schedule, board: Board, store: Store, runti
     while (task := schedule.next()) is not None:
         board.started(task)
         failures = run_task([plan.stages[digest] for digest in task.stages], store, runtime)
-        board.finished(task, failures, schedule.finish(task, failures))
+        board.finished(task, schedule.finish(task, failures))
+
+
+def _make(stage: Stage, store: Store, runtime: Runtime, progress: Path, record: StageLog) -> Failure | None:
+    """Make `stage`, in as many attempts as the class of its failure is worth."""
+    attempt = 0
+    while True:
+        attempt += 1
+        record.attempt(attempt, stage)
+        try:
+            report = ProgressFile(progress, stage.digest)
+            produce(stage, store, runtime, lambda stage: make_tracker(stage, runtime), report)
+        except Exception as error:
+            failure = Failure.of(error, attempt)
+            record.write(f"failed ({failure.failure_class})\n{failure.trace}")
+            if not _worth_another_attempt(stage, store, failure, needs_room=is_full_disk(error)):
+                return failure
+        else:
+            return None
+
+
+def _worth_another_attempt(stage: Stage, store: Store, failure: Failure, *, needs_room: bool) -> bool:
+    """Wait as the policy says; after a full disk go on only if there is more room than before."""
+    wait = failure.wait
+    if wait is None:
+        return False
+    free = shutil.disk_usage(store.root).free
+    log.warning("%s: %s; next attempt in %g s", stage.label, failure.reason, wait)
+    sleep(wait)
+    return not needs_room or shutil.disk_usage(store.root).free > free

@@ -39,7 +39,7 @@ def produce(
     found = store.find(stage.kind, stage.digest)
     if found is not None:
         return found
-    with store.lease(stage.digest, stage.label) as lease:
+    with store.lease(stage.digest, stage.label, tuple(stage.inputs.values())) as lease:
         found = store.find(stage.kind, stage.digest)
         if found is not None:
             return found
@@ -105,6 +105,9 @@ def _make(
             stage, payload, metrics=metrics, code=code, provenance=provenance, lease=lease
         )
         tracker.summarize(metrics)
+    except Exception as error:
+        store.explain_full_disk(error, payload, store.root / "work" / stage.digest)
+        raise
     finally:
         tracker.close()
         store.discard(payload)

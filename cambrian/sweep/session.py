@@ -13,6 +13,7 @@ from cambrian.config import Experiment, read_experiments
 from cambrian.errors import UserError
 from cambrian.runtime import SHIPPED
 from cambrian.sweep.execute import execute, worker_count
+from cambrian.sweep.garbage import collect
 from cambrian.sweep.grid import expand, parse_overrides, sweep_arguments
 from cambrian.sweep.lineage import stages_of
 from cambrian.sweep.plan import Plan, make_plan
@@ -62,7 +63,7 @@ def run(experiments: Sequence[Experiment]) -> int:
     if mode == "true":
         print_plan(plan, workers=worker_count(runtime))
         return 0
-    store.collect()
+    collect(store)
     outcome = execute(plan, store, runtime)
     print_scores(plan, store, outcome)
     return outcome.exit_code
