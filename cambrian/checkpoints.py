@@ -27,10 +27,16 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
     for leftover in directory.glob("writing-*"):
         shutil.rmtree(leftover)
     staging.mkdir(parents=True)
-    torch.save(state, staging / _STATE)
-    (staging / _CHECKSUM).write_text(_digest(staging / _STATE))
-    for path in (staging / _STATE, staging / _CHECKSUM, staging):
-        _flush(path)
+    try:
+        torch.save(state, staging / _STATE)
+        (staging / _CHECKSUM).write_text(_digest(staging / _STATE))
+        for path in (staging / _STATE, staging / _CHECKSUM, staging):
+            _flush(path)
+    except Exception as error:  # a full disk, most likely: give back what it took
+        written = sum(path.stat().st_size for path in staging.iterdir())
+        error.add_note(f"the checkpoint needs more than {written:,} bytes")
+        shutil.rmtree(staging)
+        raise
     if final.exists():  # a damaged one of the same step that was passed over when resuming
         shutil.rmtree(final)
     staging.rename(final)

@@ -12,6 +12,10 @@ class UserError(ValueError):
     """Something the person at the keyboard can mend; shown without a traceback, exit code 2."""
 
 
+class DataError(UserError):
+    """Data that is not what it should be; names the file and the line."""
+
+
 class ConfigError(UserError):
     """All faults of a configuration at once, one line each."""
 

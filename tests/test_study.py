@@ -15,8 +15,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 SHORT = [
     "adapter.examples.lab=96",
     "instruct.examples.lab=64",
-    "benchmarks.include=[lab_count,lab_text,lab_existence]",
-    "benchmarks.questions=10",
+    "benchmarks.lab.include=[lab_count,lab_text,lab_existence]",
+    "benchmarks.lab.questions=10",
     "tracker=none",
 ]
 

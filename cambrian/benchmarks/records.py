@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cambrian.errors import UserError
+from cambrian.errors import DataError
 
 QUESTIONS_FILE = "questions.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
@@ -52,14 +52,14 @@ def read_questions(path: Path) -> list[Question]:
     """Read what `write_questions` wrote.
 
     Raises:
-        UserError: if a line is no question; says which line and why.
+        DataError: if a line is no question; says which line and why.
     """
     kinds = {"id": str, "image": str, "prompt": str, "answer": str, "options": list}
     questions = []
     for where, record in _read(path, kinds):
         options = record["options"]
         if not all(isinstance(option, str) for option in options):
-            raise UserError(f"{where}: 'options' must be a list of strings, got {options!r}")
+            raise DataError(f"{where}: 'options' must be a list of strings, got {options!r}")
         questions.append(Question(**{**record, "options": tuple(options)}))
     return questions
 
@@ -68,7 +68,7 @@ def read_predictions(path: Path) -> list[Prediction]:
     """Read what `write_predictions` wrote.
 
     Raises:
-        UserError: if a line is no prediction; says which line and why.
+        DataError: if a line is no prediction; says which line and why.
     """
     kinds = {"id": str, "vision": bool, "prompt": str, "raw": str}
     return [Prediction(**record) for _, record in _read(path, kinds)]
@@ -84,7 +84,7 @@ def _write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 def _read(path: Path, kinds: Mapping[str, type]) -> Iterator[tuple[str, dict[str, Any]]]:
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise DataError(f"{path}: no such file")
     # Only a newline byte ends a line: a model's answer may hold any other separator of Unicode.
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line:
@@ -93,10 +93,10 @@ def _read(path: Path, kinds: Mapping[str, type]) -> Iterator[tuple[str, dict[str
         try:
             record = json.loads(line.decode("utf-8"))
         except ValueError as error:
-            raise UserError(f"{where}: not a JSON object in UTF-8 ({error})") from error
+            raise DataError(f"{where}: not a JSON object in UTF-8 ({error})") from error
         if not isinstance(record, dict) or set(record) != set(kinds):
-            raise UserError(f"{where}: expected an object with the keys {', '.join(kinds)}")
+            raise DataError(f"{where}: expected an object with the keys {', '.join(kinds)}")
         for key, kind in kinds.items():
             if not isinstance(record[key], kind):
-                raise UserError(f"{where}: '{key}' must be {kind.__name__}, got {record[key]!r}")
+                raise DataError(f"{where}: '{key}' must be {kind.__name__}, got {record[key]!r}")
         yield where, record

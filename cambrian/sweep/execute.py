@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from cambrian.preemption import EXIT_CODE, Preempted, Preemption
 from cambrian.runtime import Runtime
+from cambrian.sweep.failures import Failure
 from cambrian.sweep.inline import run_inline
 from cambrian.sweep.plan import Plan, make_verified_plan
 from cambrian.sweep.progress import Board, run_chains
@@ -23,8 +24,8 @@ class Outcome:
 
     done: tuple[str, ...]
     """Digests of the stages made by this call."""
-    failed: Mapping[str, str]
-    """Digest -> reason."""
+    failed: Mapping[str, Failure]
+    """By digest."""
     not_run: Mapping[str, str]
     """Digest -> what stands in its way."""
     unfinished: Mapping[str, str]
@@ -54,11 +55,26 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
     """
     if not plan.pending:
         return Outcome(done=(), failed={}, not_run={}, unfinished={})
-    plan = make_verified_plan(plan.runs, plan.stages, store)
-    if runtime.cluster != "ray":  # how large the machines of a cluster are is known when it is joined
-        places = 0 if runtime.cluster == "inline" else worker_count(runtime)
-        check_feasible(plan, runtime, [this_machine(runtime, places)])
-    schedule = Schedule(plan, store)
+    models = [digest for digest, stage in plan.stages.items() if stage.kind != "evaluate"]
+    with store.session(runtime.group, models):  # before looking what is there, so that it stays there
+        plan = make_verified_plan(plan.runs, plan.stages, store)
+        if runtime.cluster != "ray":  # how large the machines of a cluster are is known when it is joined
+            places = 0 if runtime.cluster == "inline" else worker_count(runtime)
+            check_feasible(plan, runtime, [this_machine(runtime, places)])
+        schedule = Schedule(plan, store)
+        stopped = _run(plan, schedule, store, runtime)
+    return Outcome(
+        done=tuple(schedule.done),
+        failed=schedule.failed,
+        not_run=schedule.not_run,
+        unfinished=_unfinished(plan, schedule),
+        interrupted=stopped == "interrupted",
+        preempted=stopped == "preempted",
+    )
+
+
+def _run(plan: Plan, schedule: Schedule, store: Store, runtime: Runtime) -> str:
+    """Run what `schedule` hands out; `interrupted` or `preempted` if that stopped it, else empty."""
     stopped = ""
     with Board(plan, schedule, store, worker_count(runtime)) as board:
         try:
@@ -74,14 +90,7 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
             stopped = "preempted"
         if stopped:
             schedule.interrupt(stopped)
-    return Outcome(
-        done=tuple(schedule.done),
-        failed=schedule.failed,
-        not_run=schedule.not_run,
-        unfinished=_unfinished(plan, schedule),
-        interrupted=stopped == "interrupted",
-        preempted=stopped == "preempted",
-    )
+    return stopped
 
 
 def worker_count(runtime: Runtime) -> int:
@@ -106,7 +115,7 @@ def _unfinished(plan: Plan, schedule: Schedule) -> dict[str, str]:
     reasons = {}
     chains = run_chains(plan, schedule)
     for run in plan.runs:
-        lost = {**schedule.not_run, **schedule.failed}
+        lost = {**schedule.not_run, **{digest: f.reason for digest, f in schedule.failed.items()}}
         stages = [digest for task_id in chains[run.finals] for digest in schedule.tasks[task_id].stages]
         if not lost.keys().isdisjoint(run.finals):
             culprits = [d for d in stages if d in schedule.failed] or [d for d in stages if d in lost]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,15 @@ from typing import Any
 from cambrian.stages.base import SCHEMA, canonical_json
 
 MANIFEST = "manifest.json"
+
+FULL_DISK = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "os error 28",  # safetensors
+    " requested and ",  # numpy: so many items requested and so many written
+    "enforce fail at inline_container.cc",  # torch.save; torch.load says PyTorchStreamReader with it
+)
+"""What libraries say when they cannot write, where they drop the system's own error."""
 
 
 class CorruptEntryError(Exception):
@@ -83,10 +93,38 @@ def check_files(entry: Path, manifest: Mapping[str, Any]) -> None:
 def write_durably(path: Path, content: bytes) -> None:
     """Write `content` so that `path` holds all of it or is as before, even after a power cut."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    draft.write_bytes(content)
-    _sync_file(draft)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+        _sync_file(draft)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     sync_directory(path.parent)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether `error` is for want of disk space, whichever library ran into it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    text = str(error)
+    return any(words in text for words in FULL_DISK) and "Reader" not in text
+
+
+def tree_bytes(path: Path) -> int:
+    """Size of a file, or of all files below a directory; 0 for what is gone."""
+    total = 0
+    stack = [path]
+    while stack:
+        place = stack.pop()
+        try:
+            if place.is_dir() and not place.is_symlink():
+                stack += place.iterdir()
+            else:
+                total += place.lstat().st_size
+        except FileNotFoundError:
+            continue  # removed meanwhile by the process that owns it
+    return total
 
 
 def sync_directory(path: Path) -> None:

@@ -16,7 +16,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 """How often a waiting process looks again."""
+SESSION = "session-"
+"""Start of the names under which whole sweeps, not single stages, hold a lease of their own."""
 
 
 class LeaseLostError(RuntimeError):
@@ -50,6 +52,10 @@ class Owner:
     """Boot and process namespace: where `pid` means something."""
     since: str
     """UTC time of the acquisition."""
+    label: str = ""
+    """What it makes, for people."""
+    uses: Sequence[str] = ()
+    """Digests that must stay in the store as long as it lives."""
 
     @property
     def is_local(self) -> bool:
@@ -80,13 +86,23 @@ class _Watch:
 class Lease:
     """The right to make one stage, as a context manager; entering waits while a live process holds it."""
 
-    def __init__(self, locks: Path, digest: str, label: str, *, ttl: float, heartbeat: float) -> None:
+    def __init__(
+        self,
+        locks: Path,
+        digest: str,
+        label: str,
+        *,
+        ttl: float,
+        heartbeat: float,
+        uses: Sequence[str] = (),
+    ) -> None:
         """Prepare a lease on `digest` below the directory `locks`.
 
         Args:
             locks: directory shared by all processes of one store.
             digest: what is leased.
             label: for messages.
+            uses: digests that must stay in the store meanwhile.
             ttl: seconds after which a silent owner on another machine counts as dead.
             heartbeat: seconds between two touches of the file.
         """
@@ -95,6 +111,7 @@ class Lease:
         self.label = label
         self.ttl = ttl
         self.heartbeat = heartbeat
+        self.uses = tuple(uses)
         self.token = secrets.token_hex(8)
         self._path = _lease_path(locks, digest)
         self._stop = threading.Event()
@@ -168,6 +185,8 @@ class Lease:
             host=platform.node(),
             machine=this_machine(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
+            label=self.label,
+            uses=self.uses,
         )
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(own)))
@@ -205,14 +224,6 @@ def read_owner(locks: Path, digest: str) -> Owner | None:
         log.warning("unreadable lease %s", _lease_path(locks, digest))
         nobody = "unknown"
         return Owner(token=nobody, pid=0, started="", host=nobody, machine=nobody, since=nobody)
-
-
-def is_live(locks: Path, digest: str, token: str | None = None) -> bool:
-    """Whether a process that is not known to be dead holds the lease on `digest`, with `token` if given."""
-    owner = read_owner(locks, digest)
-    if owner is None or owner.is_known_dead:
-        return False
-    return token is None or owner.token == token
 
 
 def process_start(pid: int) -> str | None:

@@ -51,9 +51,7 @@ def draw_plan(plan: Plan, path: Path) -> None:
         for before in dict.fromkeys(stage.inputs.values()):
             x, y = places[before]
             axes.plot([x + WIDTH, column], [y, row], color="#888888", linewidth=0.5, zorder=1)
-        axes.add_patch(
-            Rectangle((column, row - 0.35), WIDTH, 0.7, color=colour, linewidth=0, zorder=2)
-        )
+        axes.add_patch(Rectangle((column, row - 0.35), WIDTH, 0.7, color=colour, linewidth=0, zorder=2))
         axes.text(
             column + 0.02, row, _label(stage.label, len(boxes[box])), fontsize=5.5, va="center", zorder=3
         )

@@ -10,9 +10,9 @@ from typing import Any
 from cambrian.runtime import Runtime, Tracker
 from cambrian.stages.base import KINDS, Artifact, Stage, StageContext
 from cambrian.stages.launch import run_stage
+from cambrian.sweep.failures import Failure
 from cambrian.sweep.lease import Lease
 from cambrian.sweep.provenance import Stopwatch, code_fingerprint
-from cambrian.sweep.schedule import Failure
 from cambrian.sweep.store import MissingArtifactError, Store
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def produce(
     found = store.find(stage.kind, stage.digest)
     if found is not None:
         return found
-    with store.lease(stage.digest, stage.label) as lease:
+    with store.lease(stage.digest, stage.label, tuple(stage.inputs.values())) as lease:
         found = store.find(stage.kind, stage.digest)
         if found is not None:
             return found
@@ -114,6 +114,7 @@ def _make(
         )
         tracker.summarize(metrics)
     except Exception as error:
+        store.explain_full_disk(error, payload, store.root / "work" / stage.digest)
         failure = Failure.of(error)
         tracker.fail(failure.reason, failure.trace)
         raise

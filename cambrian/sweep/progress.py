@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from cambrian.sweep.failures import Failure
 from cambrian.sweep.plan import Plan, Run, Task
 from cambrian.sweep.rendering import duration
-from cambrian.sweep.schedule import Failure, Schedule
+from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -127,13 +128,14 @@ class Board:
         self._running.pop(task.id, None)
         self._print(f"retrying {self._label(task)}: its worker died")
 
-    def finished(self, task: Task, failures: Mapping[str, Failure], failed: Mapping[str, str]) -> None:
-        """`task` has ended; `failed` of its stages, for which there may be a traceback in `failures`."""
+    def finished(self, task: Task, failed: Mapping[str, Failure]) -> None:
+        """`task` has ended; of its stages, `failed` did not come out well."""
         began = self._running.pop(task.id, time.monotonic())
         self._ended.add(task.id)
-        for digest, reason in failed.items():
-            self._print(f"failed   {self._plan.stages[digest].label} ({digest[:12]})")
-            self._print(failures[digest].trace if digest in failures else reason)
+        for digest, failure in failed.items():
+            label = self._plan.stages[digest].label
+            self._print(f"failed   {label} ({digest[:12]}): {failure.failure_class}")
+            self._print(failure.trace)
         if not failed and not self._console.is_terminal:
             seconds = duration(time.monotonic() - began)
             count = f"{len(self._schedule.done)}/{len(self._plan.pending)}"

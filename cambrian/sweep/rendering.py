@@ -132,6 +132,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+def size(count: float) -> str:
+    """Write a number of bytes as people say it: 512 B, 3.1 kB, 46 MB, 1.2 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.1f} {unit}" if 0 < count < 10 and unit != "B" else f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
 def _run_table(plan: Plan) -> Table:
     table = Table(title=f"{len(plan.runs):,} runs", title_justify="left")
     table.add_column("run", overflow="fold")
@@ -168,15 +177,6 @@ def _print_bill(console: Console, bill: Bill, wall: float) -> None:
         console.print(
             f"Corrected by {known.stages} finished stages: {kind} takes {known.factor:.2f} of the model."
         )
-
-
-def size(count: float) -> str:
-    """Write a number of bytes as people do."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
 
 
 def _stage_table(plan: Plan, *, priced: bool) -> Table:

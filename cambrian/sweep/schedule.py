@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import traceback
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from cambrian.errors import UserError
+from cambrian.sweep.failures import Failure
 from cambrian.sweep.plan import Plan, Task
 from cambrian.sweep.store import Store
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a stage has no result; plain text, so that it can leave a worker."""
-
-    reason: str
-    """One line."""
-    trace: str
-    """Traceback; for an error that the user can mend, its message alone."""
-
-    @staticmethod
-    def of(error: Exception) -> Failure:
-        """Describe `error`, which is being handled."""
-        text = str(error).strip()
-        first = text.splitlines()[0] if text else ""
-        name = type(error).__name__
-        trace = text if isinstance(error, UserError) else "".join(traceback.format_exception(error)).rstrip()
-        return Failure(reason=f"{name}: {first}" if first else name, trace=trace)
 
 
 class Schedule:
@@ -51,8 +30,8 @@ class Schedule:
         self._left = set(self.tasks)
         self.done: dict[str, None] = {}
         """Digests of stages made."""
-        self.failed: dict[str, str] = {}
-        """Digest -> reason."""
+        self.failed: dict[str, Failure] = {}
+        """By digest."""
         self.not_run: dict[str, str] = {}
         """Digest -> the failure that stands in its way."""
 
@@ -65,19 +44,18 @@ class Schedule:
         """Hand out the most urgent task that can start; None while the rest waits for running tasks."""
         return self._order[heapq.heappop(self._ready)] if self._ready else None
 
-    def finish(self, task: Task, failures: Mapping[str, Failure]) -> dict[str, str]:
+    def finish(self, task: Task, failures: Mapping[str, Failure]) -> dict[str, Failure]:
         """Take note that `task` has ended; the store decides which of its stages are done.
 
         Returns:
-            Digest -> reason of the stages that failed.
+            The failures of those that are not, by digest.
         """
         failed = {}
         for digest in task.stages:
             if self._store.find(self._plan.stages[digest].kind, digest) is not None:
                 self.done[digest] = None
             else:
-                failure = failures.get(digest)
-                failed[digest] = failure.reason if failure else "its worker died (killed, or out of memory?)"
+                failed[digest] = failures.get(digest) or Failure.of_dead_worker(for_memory=False)
         self.failed.update(failed)
         self._left.discard(task.id)
         if failed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from cambrian.benchmarks.suite import CATEGORIES
 from cambrian.stages.base import Artifact
 from cambrian.sweep.execute import Outcome
 from cambrian.sweep.plan import Plan, Run
+from cambrian.sweep.stage_log import log_path
 from cambrian.sweep.store import Store
 
 WIDTH = 110
@@ -42,9 +44,24 @@ def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
         guessed = [f"{chance[name]['chance']:.1f}" if name in chance else "-" for name in CATEGORIES]
         table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}")
     console.print(table)
-    for name, reason in outcome.unfinished.items():
-        console.print(f"no result: {name}: {reason}")
-    console.print(f"results: {store.root}")
+    lines = [f"no result: {name}: {reason}" for name, reason in outcome.unfinished.items()]
+    lines += failure_lines(
+        (failure.failure_class, plan.stages[digest].label, failure.reason, log_path(store, digest))
+        for digest, failure in outcome.failed.items()
+    )
+    for line in [*lines, f"results: {store.root}"]:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def failure_lines(rows: Iterable[tuple[str, str, str, Path]]) -> list[str]:
+    """Write one line per failure, of its class, stage, message and log; the first two in columns."""
+    listed = sorted(rows)
+    first = max((len(what) for what, *_ in listed), default=0)
+    second = max((len(label) for _, label, *_ in listed), default=0)
+    return [
+        f"failed: {what:{first}}  {label:{second}}  {message}  log: {log}"
+        for what, label, message, log in listed
+    ]
 
 
 def find_evaluations(run: Run, store: Store) -> list[Artifact] | None:

@@ -16,6 +16,7 @@ from cambrian.runtime import SHIPPED
 from cambrian.sweep.cost import price
 from cambrian.sweep.execute import execute, worker_count
 from cambrian.sweep.fidelity import print_fidelity
+from cambrian.sweep.garbage import collect
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
 from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.lineage import Lineage
@@ -85,7 +86,7 @@ def run(study: Study) -> int:
     if not plan.runs:
         print("no run is left")
         return 0
-    store.collect()
+    collect(store)
     with SweepRecord(plan, store, study.runtime) as record:
         outcome = execute(plan, store, study.runtime)
         print_scores(plan, store, outcome)

@@ -7,20 +7,22 @@
     <root>/staging/<digest>.<token>/        a result before its publication
     <root>/locks/                           leases (see lease.py)
     <root>/quarantine/                      entries found damaged
-    <root>/cache/, <root>/tracking/         rendered images and the like; metrics over time
+    <root>/failed/<digest>.json             why a stage has no result (see records.py)
+    <root>/tracking/                        metrics over time, logs of stages
+    <root>/cache/                           rendered images and the like
 
 A second, read-only layer of the same form (artifacts shipped with the project) is looked up after it.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,12 +32,14 @@ from cambrian.stages.base import KINDS, Artifact, Stage
 from cambrian.sweep.files import (
     CorruptEntryError,
     check_files,
+    is_full_disk,
     read_manifest,
     seal,
     sync_directory,
+    tree_bytes,
     write_durably,
 )
-from cambrian.sweep.lease import Lease, guard, is_live
+from cambrian.sweep.lease import SESSION, Lease, guard
 
 log = logging.getLogger(__name__)
 
@@ -121,10 +125,14 @@ class Store:
         """Whether `artifact` lies in the read-only layer."""
         return self.shipped is not None and artifact.path.is_relative_to(self.shipped)
 
-    def lease(self, digest: str, label: str) -> Lease:
-        """The right to make `digest`; `with` waits while another live process holds it."""
+    def lease(self, digest: str, label: str, uses: Sequence[str] = ()) -> Lease:
+        """The right to make `digest` from `uses`; `with` waits while another live process holds it."""
         self._prepare()
-        return Lease(self.locks, digest, label, ttl=self.lease_ttl, heartbeat=self.lease_heartbeat)
+        return Lease(self.locks, digest, label, ttl=self.lease_ttl, heartbeat=self.lease_heartbeat, uses=uses)
+
+    def session(self, label: str, uses: Sequence[str]) -> Lease:
+        """The sign that a sweep is at work and needs the stages `uses`; it stands in nobody's way."""
+        return self.lease(f"{SESSION}{secrets.token_hex(8)}", label, uses)
 
     def workdir(self, digest: str) -> Path:
         """Directory for checkpoints of `digest`; what an interrupted attempt left there is still there."""
@@ -174,16 +182,12 @@ class Store:
             "provenance": dict(provenance),
         }
         entry = self.root / stage.kind / stage.digest
-        try:
-            seal(payload, manifest)
-            with lease.fenced():
-                entry.parent.mkdir(exist_ok=True)
-                payload.rename(entry)
-                sync_directory(entry.parent)
-                sync_directory(self.root)
-        except OSError as error:
-            self._explain_full_disk(error, payload)
-            raise
+        seal(payload, manifest)
+        with lease.fenced():
+            entry.parent.mkdir(exist_ok=True)
+            payload.rename(entry)
+            sync_directory(entry.parent)
+            sync_directory(self.root)
         manifest = read_manifest(entry, stage.kind, stage.digest)
         return Artifact(digest=stage.digest, path=entry, manifest=manifest)
 
@@ -202,37 +206,18 @@ class Store:
         log.warning("%s %s: %s; moved to %s, it will be made again", kind, digest[:12], reason, target)
 
     def discard(self, path: Path) -> None:
-        """Remove a directory of the store that other processes may be removing as well."""
+        """Remove a directory or file of the store that other processes may be removing as well."""
+        trash = self.put_in_trash(path)
+        if trash is not None:
+            empty_trash(trash)
+
+    def put_in_trash(self, path: Path) -> Path | None:
+        """Take `path` out of sight, at once and whole; None if another process was faster."""
         trash = self.root / "staging" / f"trash.{secrets.token_hex(4)}"
         try:
-            path.rename(trash)
+            return path.rename(trash)
         except FileNotFoundError:
-            return  # published, or removed by another process
-        shutil.rmtree(trash)
-
-    def collect(self) -> list[Path]:
-        """Remove what dead processes left: staged files nobody will publish, work of finished stages, leases.
-
-        Safe beside running processes. Work of unfinished stages stays, to resume from.
-        """
-        leftovers: list[Path] = []
-        for path in _children(self.root / "staging"):
-            digest, _, token = path.name.partition(".")
-            with guard(self.locks, digest):
-                if not is_live(self.locks, digest, token):
-                    leftovers.append(path)
-        for path in _children(self.root / "work"):
-            if any((self.root / kind / path.name).is_dir() for kind in KINDS):
-                leftovers.append(path)
-        for path in leftovers:
-            self.discard(path)
-        for path in _children(self.locks):
-            if path.suffix == ".lease":
-                with guard(self.locks, path.stem):
-                    if path.exists() and not is_live(self.locks, path.stem):
-                        path.unlink()
-                        leftovers.append(path)
-        return leftovers
+            return None  # published, or removed by another process
 
     def _layers(self) -> tuple[Path, ...]:
         return (self.root,) if self.shipped is None else (self.root, self.shipped)
@@ -272,12 +257,22 @@ class Store:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             write_durably(marker, b'{"layout": %d}\n' % LAYOUT)
 
-    def _explain_full_disk(self, error: OSError, payload: Path) -> None:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            needed = sum(path.stat().st_size for path in payload.rglob("*") if path.is_file())
+    def explain_full_disk(self, error: Exception, *folders: Path) -> None:
+        """Add to an `error` for want of disk space what is free and, unless it says so, what is needed.
+
+        What the `folders` of the stage hold is the least that it needs.
+        """
+        if is_full_disk(error):
             free = shutil.disk_usage(self.root).free
-            error.add_note(f"the store {self.root} has {free:,} bytes free; this result needs {needed:,}")
+            if not getattr(error, "__notes__", ()):
+                error.add_note(f"this stage needs more than {sum(map(tree_bytes, folders)):,} bytes")
+            error.add_note(f"{self.root} has {free:,} bytes free")
 
 
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def empty_trash(trash: Path) -> None:
+    """Delete what `Store.put_in_trash` took away."""
+    if trash.is_dir():
+        with suppress(FileNotFoundError):  # a session that starts now tidies up as well
+            shutil.rmtree(trash)
+    else:
+        trash.unlink(missing_ok=True)

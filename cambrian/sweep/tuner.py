@@ -8,20 +8,21 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayTaskError
 from ray.tune.search import Searcher
 
 from cambrian.preemption import Preempted, Preemption
 from cambrian.runtime import Runtime
 from cambrian.stages.base import Stage
+from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure, kernel_kills
 from cambrian.sweep.inline import run_task
 from cambrian.sweep.plan import Plan, Task
 from cambrian.sweep.progress import Board
+from cambrian.sweep.records import write_record
 from cambrian.sweep.resources import Resources, check_feasible, request
-from cambrian.sweep.schedule import Failure, Schedule
+from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.store import Store
 
-RETRIES = 2
-"""How often a task is given to another worker after one died."""
 QUEUE = 2
 """Trials handed to Tune per place to run them: the next one is at hand, a more urgent one waits little."""
 
@@ -77,9 +78,9 @@ def fit(
             name="sweep",
             storage_path=str(files),
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            failure_config=tune.FailureConfig(max_failures=RETRIES_OF_WORKERS),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[BoardCallback(schedule, board, preemption)],
+            callbacks=[DeathCallback(plan, schedule, board, store, runtime, preemption)],
         ),
     )
     tuner.fit()
@@ -162,24 +163,36 @@ class TaskSearcher(_Unsaved, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Take note of the end of a task; after an `error` there is no result, the worker died too often."""
+        """Take note of the end of a task; after an `error` there is no result, that is the callback's."""
         task = self._tasks.pop(trial_id)
-        if self._preemption() and (error or not result or result["left"]):
-            return  # neither done nor failed: the next start resumes it
-        failures: dict[str, Failure] = dict(result["failures"]) if result and not error else {}
-        self._board.finished(task, failures, self._schedule.finish(task, failures))
+        if error or (self._preemption() and (not result or result["left"])):
+            return  # what was left by a preemption is neither done nor failed: the next start resumes it
+        failures: dict[str, Failure] = dict(result["failures"]) if result else {}
+        self._board.finished(task, self._schedule.finish(task, failures))
 
     def save(self, checkpoint_path: str) -> None:
         """Write nothing."""
 
 
-class BoardCallback(_Unsaved, tune.Callback):
-    """Tells the board when workers begin and die."""
+class DeathCallback(_Unsaved, tune.Callback):
+    """Tells the board when workers begin and die, and ends the tasks of those that died too often."""
 
-    def __init__(self, schedule: Schedule, board: Board, preemption: Preemption) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        schedule: Schedule,
+        board: Board,
+        store: Store,
+        runtime: Runtime,
+        preemption: Preemption,
+    ) -> None:
+        self._plan = plan
         self._schedule = schedule
         self._board = board
+        self._store = store
+        self._runtime = runtime
         self._preemption = preemption
+        self._kills = kernel_kills()
 
     def setup(
         self,
@@ -193,8 +206,28 @@ class BoardCallback(_Unsaved, tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
         """A worker has begun."""
-        self._board.started(self._schedule.tasks[trial.config["task"]])
+        self._board.started(self._task(trial))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
         """A worker has died, and the task will be tried again."""
-        self._board.retried(self._schedule.tasks[trial.config["task"]])
+        self._board.retried(self._task(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
+        """A worker has died, and the task will not be tried again now."""
+        if self._preemption():
+            return
+        task, death = self._task(trial), self._describe(trial)
+        failed = self._schedule.finish(task, dict.fromkeys(task.stages, death))
+        for digest, failure in failed.items():
+            write_record(self._store, self._plan.stages[digest], self._runtime, failure)
+        self._board.finished(task, failed)
+
+    def _task(self, trial: Any) -> Task:  # noqa: ANN401
+        return self._schedule.tasks[trial.config["task"]]
+
+    def _describe(self, trial: Any) -> Failure:  # noqa: ANN401
+        error = trial.get_pickled_error()
+        if isinstance(error, RayTaskError):  # it never came to run a stage
+            return Failure.of(error.cause or error, 1 + RETRIES_OF_WORKERS)
+        killed_by_ray = "low on memory" in str(trial.get_error())
+        return Failure.of_dead_worker(for_memory=killed_by_ray or kernel_kills() > self._kills)

@@ -1,16 +1,11 @@
-"""What a digest is made of, or why two differ: `python -m cambrian.sweep.why DIGEST [DIGEST]`."""
+"""What a digest is made of, or why two differ."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from cambrian.errors import UserError
-from cambrian.runtime import PROJECT, SHIPPED
 from cambrian.stages.base import KINDS
 from cambrian.sweep.store import Store
 
@@ -45,8 +40,24 @@ def compare(one: str, two: str, lookup: Lookup) -> list[str]:
     return lines or ["the same stage"]
 
 
-def complete(prefix: str, known: Sequence[str]) -> str:
-    """Find the one digest that starts with `prefix`.
+def why(prefixes: Sequence[str], store: Store) -> list[str]:
+    """Describe one finished stage, or compare two, given by the first characters of their digests.
+
+    Raises:
+        UserError: for one that is not known or not unique.
+    """
+    kinds = {digest: kind for kind in KINDS for digest in store.digests(kind)}
+
+    def lookup(digest: str) -> Mapping[str, Any] | None:
+        artifact = store.find(kinds[digest], digest) if digest in kinds else None
+        return None if artifact is None else artifact.manifest
+
+    digests = [complete(prefix, sorted(kinds), "stages in the store") for prefix in prefixes]
+    return describe(digests[0], lookup) if len(digests) == 1 else compare(digests[0], digests[1], lookup)
+
+
+def complete(prefix: str, known: Sequence[str], what: str) -> str:
+    """Find the one digest that starts with `prefix` among those of `what`.
 
     Raises:
         UserError: if there is none, or several.
@@ -55,37 +66,8 @@ def complete(prefix: str, known: Sequence[str]) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UserError(f"no stage in the store starts with '{prefix}' ({len(known)} stages are known)")
-    raise UserError(f"'{prefix}' is short for {len(found)} stages: {', '.join(d[:16] for d in found[:8])}")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; exit code 2 for a digest that is not known or not unique."""
-    parser = argparse.ArgumentParser(prog="python -m cambrian.sweep.why", description=__doc__)
-    parser.add_argument("digest", nargs="+", help="one or two digests, or the first characters of them")
-    parser.add_argument("--store", type=Path, default=_default_store(), help="default: %(default)s")
-    given = parser.parse_args(arguments)
-    if len(given.digest) > 2:
-        parser.error(f"one or two digests, got {len(given.digest)}")
-    store = Store(given.store, shipped=SHIPPED)
-    kinds = {digest: kind for kind in KINDS for digest in store.digests(kind)}
-
-    def lookup(digest: str) -> Mapping[str, Any] | None:
-        artifact = store.find(kinds[digest], digest) if digest in kinds else None
-        return None if artifact is None else artifact.manifest
-
-    try:
-        digests = [complete(prefix, sorted(kinds)) for prefix in given.digest]
-        lines = describe(digests[0], lookup) if len(digests) == 1 else compare(digests[0], digests[1], lookup)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print("\n".join(lines))
-    return 0
-
-
-def _default_store() -> Path:
-    return Path(os.environ.get("CAMBRIAN_STORE", PROJECT / "runs"))
+        raise UserError(f"none of the {len(known)} {what} starts with '{prefix}'")
+    raise UserError(f"'{prefix}' is short for {len(found)} {what}: {', '.join(d[:16] for d in found[:8])}")
 
 
 def _differences(one: str, two: str, lookup: Lookup, where: str) -> Iterator[str]:
@@ -120,7 +102,3 @@ def _known(digest: str, lookup: Lookup) -> Mapping[str, Any]:
     if stage is None:
         raise UserError(f"stage {digest[:12]} is not in the store")
     return stage
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -34,7 +34,7 @@ def test_they_are_planned_without_importing_them(tmp_path):
 def test_they_are_aligned_tuned_and_evaluated(tmp_path):
     words = [CONNECTORS, "encoder=[pixels,random]", "adapter=0.5M", "vision=frozen", "cluster=inline"]
     words += ["tracker=none", f"store={tmp_path}", "adapter.examples.lab=32", "instruct.examples.lab=32"]
-    words += ["benchmarks.include=[lab_count]", "benchmarks.questions=4"]
+    words += ["benchmarks.lab.include=[lab_count]", "benchmarks.lab.questions=4"]
     assert run_sweep(words) == 0
     manifests = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/manifest.json")]
     found = sorted((manifest["kind"], manifest["axes"]["connector"]) for manifest in manifests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,13 +12,19 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
-from cambrian.runtime import PROJECT
+from cambrian.preemption import Preemption
+from cambrian.runtime import PROJECT, Runtime
+from cambrian.sweep.progress import Board
 from cambrian.sweep.ray_cluster import scratch_directory
+from cambrian.sweep.records import read_records
+from cambrian.sweep.schedule import Schedule
+from cambrian.sweep.store import Store
 
 FAKES = Path(__file__).parent / "fakes"
 STAGES = {"encoder", "language", *(f"{k}-{r}" for k in ("align", "tune") for r in "ab")} | {
@@ -106,10 +113,24 @@ def test_a_sweep_survives_a_dying_worker_and_a_failing_stage(tmp_path: Path) -> 
         assert order.index("encoder") < order.index(f"align-{run}") > order.index("language")
     assert order.index("align-a") < order.index("tune-a") < order.index("evaluate-a1")
     assert "retrying align-a: its worker died" in printed
+    assert_records_and_logs(tmp_path / "store")
     assert 'raise ValueError("no good' in printed
     assert list(driver.home.rglob("*")) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "log", "store"]
     assert driver.scratch() == []
+
+
+def assert_records_and_logs(root: Path) -> None:
+    """Of `tune-b`, which failed, and of `align-a`, which two workers made."""
+    (record,) = read_records(Store(root))
+    assert (record.stage["label"], record.failure_class, record.attempts) == ("tune-b", "bug", 1)
+    assert "ValueError: no good\nat all" in (root / record.log).read_text()
+    (twice,) = [
+        text for path in (root / "tracking").glob("*.log") if "(align-a)" in (text := path.read_text())
+    ]
+    pids = re.findall(r"^===.* pid (\d+):", twice, re.MULTILINE)
+    assert len(set(pids)) == len(pids) == 2
+    assert "align-a done in" in twice
 
 
 @pytest.mark.slow
@@ -160,6 +181,9 @@ def test_a_worker_that_always_dies_fails_its_stage_alone(tmp_path: Path) -> None
     code, outcome, printed = Driver(tmp_path, tune_a="die").outcome()
     assert code == 1, printed
     assert outcome["failed"] == {"tune-a": "its worker died (killed, or out of memory?)"}
+    (record,) = read_records(Store(tmp_path / "store"))
+    assert (record.failure_class, record.attempts) == ("infrastructure", 3)
+    assert (tmp_path / "store" / record.log).read_text().count("===") == 3
     assert set(outcome["done"]) == STAGES - {"tune-a", "evaluate-a1", "evaluate-a2"}
 
 
@@ -183,3 +207,34 @@ def test_two_processes_of_a_stage_get_two_cpus_and_die_with_their_worker(tmp_pat
     assert len(set(driver.pids("tune-a"))) == 4
     assert len(driver.pids("align-a")) == 1
     assert len(outcome["done"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("said", "kills", "expected"),
+    [
+        ("The actor died", 0, "infrastructure"),
+        ("The actor died", 1, "out of memory"),
+        ("killed due to the node running low on memory", 0, "out of memory"),
+    ],
+)
+def test_the_death_of_a_worker_is_told_apart_by_the_kernel_and_by_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, kills: int, expected: str
+) -> None:
+    monkeypatch.syspath_prepend(str(FAKES))
+    import drive
+
+    from cambrian.sweep import tuner
+
+    counts = iter((7, 7 + kills))
+    monkeypatch.setattr(tuner, "kernel_kills", lambda: next(counts))
+    store, runtime = Store(tmp_path / "store"), Runtime(store=tmp_path / "store")
+    plan = drive.study(store, tmp_path / "log", {})
+    schedule = Schedule(plan, store)
+    task = schedule.next()
+    assert task is not None
+    board = Board(plan, schedule, store, 1)
+    trial = SimpleNamespace(config={"task": task.id}, get_pickled_error=lambda: None, get_error=lambda: said)
+    tuner.DeathCallback(plan, schedule, board, store, runtime, Preemption()).on_trial_error(1, [], trial)
+    (record,) = read_records(store)
+    assert (record.digest, record.failure_class) == (task.id, expected)
+    assert schedule.failed[task.id].failure_class == expected

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.sweep.lease import Lease, LeaseLostError, is_live, process_start, read_owner, this_machine
+from cambrian.sweep.lease import Lease, LeaseLostError, process_start, read_owner, this_machine
+from cambrian.sweep.presence import is_working
 
 DIGEST = "ab" * 32
 
@@ -72,14 +73,14 @@ def test_a_lease_exists_while_it_is_held(tmp_path: Path) -> None:
         owner = read_owner(tmp_path, DIGEST)
         assert owner is not None
         assert (owner.token, owner.pid) == (held.token, os.getpid())
-        assert is_live(tmp_path, DIGEST)
+        assert is_working(tmp_path, DIGEST)
     assert read_owner(tmp_path, DIGEST) is None
 
 
 def test_a_failure_inside_releases(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="inside"), lease(tmp_path):
         raise RuntimeError("inside")
-    assert not is_live(tmp_path, DIGEST)
+    assert not is_working(tmp_path, DIGEST)
 
 
 def test_a_live_owner_is_waited_for_by_name_and_not_broken_after_the_time_to_live(

@@ -1,4 +1,4 @@
-"""`python -m cambrian.sweep.why`: what a digest is made of, and why two differ."""
+"""`python -m cambrian.sweep why`: what a digest is made of, and why two differ."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from toy_stages import make, toy
 
+from cambrian.errors import UserError
 from cambrian.stages.base import KINDS, StageKind
+from cambrian.sweep.__main__ import main
 from cambrian.sweep.store import Store
-from cambrian.sweep.why import compare, complete, describe, main
+from cambrian.sweep.why import compare, complete, describe
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +47,15 @@ def test_why_names_the_cause_in_the_inputs(store: Store) -> None:
 
 def test_why_on_the_command_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = make(toy("a", size=1), store).digest, make(toy("a", width=2), store).digest
-    assert main([one[:20], two, "--store", str(store.root)]) == 0
+    assert main(["why", one[:20], two, "--store", str(store.root)]) == 0
     assert capsys.readouterr().out == "recipe.size: 1 -> (absent)\nrecipe.width: (absent) -> 2\n"
-    assert main(["nothing", "--store", str(store.root)]) == 2
-    assert "no stage in the store starts with 'nothing'" in capsys.readouterr().err
+    assert main(["why", one, "--store", str(store.root)]) == 0
+    assert "  recipe.size = 1\n" in capsys.readouterr().out
+    with pytest.raises(UserError, match="stages in the store starts with 'nothing'"):
+        main(["why", "nothing", "--store", str(store.root)])
 
 
 def test_a_prefix_must_be_unique() -> None:
-    assert complete("ab", ["abc", "b"]) == "abc"
-    with pytest.raises(ValueError, match="short for 2 stages"):
-        complete("a", ["ab", "ac"])
+    assert complete("ab", ["abc", "b"], "stages") == "abc"
+    with pytest.raises(UserError, match="short for 2 stages"):
+        complete("a", ["ab", "ac"], "stages")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from pathlib import Path
 
-from cambrian.config import read_experiments
+from cambrian.config import read_study
 from cambrian.stages.base import Stage
 from cambrian.sweep.grid import expand
 from cambrian.sweep.plan import Plan
@@ -14,16 +14,16 @@ from cambrian.sweep.store import Store
 
 CODE = {"fingerprint": "of no code"}
 MADE = {"created": "2026-01-02T03:04:05+00:00", "seconds": 1.0, "work": 1.0}
-FEW = "benchmarks.include=[lab_existence,lab_facts,lab_text,lab_count]"
+FEW = "benchmarks.lab.include=[lab_existence,lab_facts,lab_text,lab_count]"
 """One benchmark of each category, for tests that need not have all."""
 SCORES = {"siglip": 60.0, "dinov2": 50.0, "pixels": 40.0}
 
 
 def finish(root: Path, words: Sequence[str], lacking: Container[str] = ()) -> Plan:
     """Plan the grid of `words` and put its evaluations into the store, without those of `lacking`."""
-    experiments = read_experiments(expand([*words, f"store={root}"]))
+    study = read_study(expand([*words, f"store={root}"]))
     store = Store(root)
-    plan = make_study_plan(experiments, store)
+    plan, _ = make_study_plan(study, store)
     for digest in plan.pending:
         stage = plan.stages[digest]
         if stage.kind == "evaluate" and stage.axes["encoder"][0] not in lacking:
@@ -32,7 +32,7 @@ def finish(root: Path, words: Sequence[str], lacking: Container[str] = ()) -> Pl
                 store.publish(
                     stage, payload, metrics=_metrics(stage), code=CODE, provenance=MADE, lease=lease
                 )
-    return make_study_plan(experiments, store)
+    return make_study_plan(study, store)[0]
 
 
 def _metrics(stage: Stage) -> dict[str, float]:

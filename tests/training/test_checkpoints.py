@@ -57,6 +57,22 @@ def test_a_checkpoint_cut_short_by_a_crash_is_not_there(
     assert not list(tmp_path.glob("writing-*"))
 
 
+def test_a_checkpoint_that_does_not_fit_gives_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, 1, {"step": 1})
+
+    def full(state: dict[str, Any], path: Path) -> None:
+        path.write_bytes(bytes(1234))
+        raise RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(RuntimeError, match="unexpected pos") as caught:
+        save_checkpoint(tmp_path, 2, {"step": 2})
+    assert caught.value.__notes__ == ["the checkpoint needs more than 1,234 bytes"]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
 def test_there_is_no_checkpoint_at_first(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path) is None
     assert load_checkpoint(tmp_path / "absent") is None

@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> Outcome:
         json.dumps(
             {
                 "done": sorted(label[digest] for digest in outcome.done),
-                "failed": {label[digest]: reason for digest, reason in outcome.failed.items()},
+                "failed": {label[digest]: failure.reason for digest, failure in outcome.failed.items()},
                 "not_run": {label[digest]: reason for digest, reason in outcome.not_run.items()},
                 "unfinished": dict(outcome.unfinished),
                 "ray": "ray" in sys.modules,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import signal
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,18 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
     act = recipe["act"]
     if act == "fail":
         raise ValueError("no good\nat all")
+    if act == "fail while gated" and Path(f"{recipe['log']}.gate").exists():
+        raise ValueError("the gate is shut")
+    if act.startswith("stale") and _begun(recipe) <= int(act.split()[1]):
+        raise OSError(errno.ESTALE, "Stale file handle")
+    if act == "full":
+        (context.workdir / "step").write_bytes(bytes(1234))
+        raise OSError(errno.ENOSPC, "No space left on device")
+    if act == "talk":
+        logging.getLogger("cambrian.model").info("frozen: all")
+        logging.getLogger("cambrian.training").info("resumed at step 1 of 2")
+        logging.getLogger("library").info("unheard")
+        warnings.warn("mind the gap", stacklevel=1)
     if act == "mend":
         raise UserError("set this to that")
     if act == "die once" and not (context.workdir / "died").exists():
@@ -64,6 +79,11 @@ def _assert_loopback() -> None:
     ]
     assert len(sockets) >= 3
     assert {socket.laddr.ip for socket in sockets} <= LOOPBACK
+
+
+def _begun(recipe: Mapping[str, Any]) -> int:
+    """How often the stage has begun so far."""
+    return Path(recipe["log"]).read_text().count(f"{recipe['name']} begin")
 
 
 def _note(recipe: Mapping[str, Any], word: str) -> None:
