@@ -37,7 +37,7 @@ HELP = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one verb; 0 if all is well, 1 if stages still fail, 130 after Ctrl-C.
+    """Run one verb; 0 if all is well, 1 if stages still fail, 130 after Ctrl-C, 75 after a preemption.
 
     Raises:
         UserError: for a store or a digest that is not there.

@@ -69,6 +69,7 @@ KNOWN: Mapping[type[BaseException] | str, FailureClass] = MappingProxyType(
         LeaseLostError: FailureClass.INFRASTRUCTURE,
         MissingArtifactError: FailureClass.INFRASTRUCTURE,
         "cambrian.stages.launch.WorkerDied": FailureClass.INFRASTRUCTURE,
+        "cambrian.sweep.tuner.WorkerPreempted": FailureClass.INFRASTRUCTURE,
         "ray.exceptions.RayError": FailureClass.INFRASTRUCTURE,
         "torch.distributed.DistError": FailureClass.INFRASTRUCTURE,
         "httpx.TransportError": FailureClass.INFRASTRUCTURE,

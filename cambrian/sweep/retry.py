@@ -23,13 +23,14 @@ class Retrial:
     failed: Mapping[Stage, Failure]
     not_made: Mapping[str, str]
     """Label -> what stood in the way."""
-    interrupted: bool
+    stopped: int
+    """Exit code of what stopped it: Ctrl-C or a preemption; 0 if nothing did."""
 
     @property
     def exit_code(self) -> int:
-        """0 if all have their results now, 130 after Ctrl-C, else 1."""
-        if self.interrupted:
-            return 130
+        """0 if all have their results now, 130 after Ctrl-C, 75 after a preemption, else 1."""
+        if self.stopped:
+            return self.stopped
         return 1 if self.failed or self.not_made else 0
 
 
@@ -45,8 +46,8 @@ def try_again(records: Iterable[FailureRecord], store: Store, workers: int) -> R
     done: list[Stage] = []
     failed: dict[Stage, Failure] = {}
     not_made: dict[str, str] = {}
-    interrupted = False
-    while not interrupted:
+    stopped = 0
+    while not stopped:
         groups: dict[Runtime, list[Stage]] = defaultdict(list)
         for record in [record for record in left.values() if _obstacle(record, store) is None]:
             groups[_runtime(record, store, workers)].append(left.pop(record.digest).rebuild_stage())
@@ -60,11 +61,11 @@ def try_again(records: Iterable[FailureRecord], store: Store, workers: int) -> R
             done += [stages[digest] for digest in outcome.done if digest in stages]
             failed |= {plan.stages[digest]: failure for digest, failure in outcome.failed.items()}
             not_made |= {plan.stages[digest].label: reason for digest, reason in outcome.not_run.items()}
-            interrupted |= outcome.interrupted
+            stopped |= outcome.exit_code if outcome.interrupted or outcome.preempted else 0
     not_made |= {
         str(record.stage["label"]): _obstacle(record, store) or "interrupted" for record in left.values()
     }
-    return Retrial(done=tuple(done), failed=failed, not_made=not_made, interrupted=interrupted)
+    return Retrial(done=tuple(done), failed=failed, not_made=not_made, stopped=stopped)
 
 
 def _obstacle(record: FailureRecord, store: Store) -> str | None:

@@ -86,6 +86,10 @@ def fit(
     tuner.fit()
 
 
+class WorkerPreempted(Exception):  # noqa: N818 - it names the event
+    """One worker was told to leave, not the whole session."""
+
+
 class TaskTrainable(tune.Trainable):
     """A worker of Tune: one step makes the stages of one task. Results go through the store.
 
@@ -111,7 +115,7 @@ class TaskTrainable(tune.Trainable):
         """Make the stages of the task that the trial's config names.
 
         Raises:
-            RuntimeError: if this worker alone is preempted: another one is to resume.
+            WorkerPreempted: if this worker alone is preempted: another one is to resume.
         """
         try:
             with Preemption(self._notice) as preemption:
@@ -120,7 +124,7 @@ class TaskTrainable(tune.Trainable):
                 )
         except Preempted as left:
             if not self._notice.exists():
-                raise RuntimeError(f"preempted: {left}") from left
+                raise WorkerPreempted(str(left)) from left
             return {"done": True, "left": True}
         return {"done": True, "left": False, "failures": list(failures.items())}
 
