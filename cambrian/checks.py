@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cambrian.benchmarks.suite import known_names, select
 from cambrian.connectors.table import check_connector
 from cambrian.errors import unknown_name
+from cambrian.lab.world import SIDE
 from cambrian.recipe import Data, Optimization, Recipe
 
 
@@ -28,6 +29,7 @@ def check_recipe(recipe: Recipe) -> list[str]:
     for stage, settings in (("align", scale.align), ("tune", scale.tune)):
         faults += _check_optimization(f"scale.{stage}", settings)
     faults += _check_benchmarks(recipe.benchmarks.include, "lab" if scale.world else "hub", scale.name)
+    faults += _check_side(recipe)
     grids = {encoder.name: encoder.grid for encoder in recipe.encoders}
     return faults + check_connector(recipe.connector_settings, grids, int(recipe.llm.architecture["layers"]))
 
@@ -39,6 +41,15 @@ def _check_data(axis: str, data: Data, what: str, least: int, most: int, scale: 
         f"{axis} '{data.name}' asks for {data.examples} {what}, the data of scale={scale} has {most}; "
         f"choose a number from {least} to that"
     ]
+
+
+def _check_side(recipe: Recipe) -> list[str]:
+    """The tiny LLM has learned places on the lab's grid, and knows them on grids that divide it."""
+    side = recipe.connector_settings.get("side")
+    if not recipe.scale.world or not isinstance(side, int) or side < 1 or SIDE % side == 0:
+        return []
+    fitting = [number for number in range(1, SIDE + 1) if SIDE % number == 0]
+    return [f"connector.lab.side must be one of {fitting}, which the tiny LLM has learned, got {side}"]
 
 
 def _check_benchmarks(names: Sequence[str], source: str, scale: str) -> list[str]:

@@ -54,6 +54,8 @@ class Report:
     metrics: dict[str, Any] | None = None
     """What the stage returned, in the first worker."""
     error: BaseException | None = None
+    trace: str = ""
+    """Traceback of the error, which does not leave its process with it."""
     seconds: float = field(default_factory=time.monotonic)
     """Time of the report, on the clock that processes of one machine share."""
 
@@ -188,9 +190,11 @@ class _Team:
         """Raise the failure that came first; a death counts as earlier than what the others say of it."""
         failed = [report for report in self._reports.values() if report.error is not None]
         if failed:
-            cause = min(failed, key=lambda report: report.seconds).error
-            assert cause is not None
-            raise cause
+            first = min(failed, key=lambda report: report.seconds)
+            assert first.error is not None
+            if first.trace:
+                first.error.add_note(first.trace)
+            raise first.error
 
 
 def _tell(link: Connection, message: object) -> None:

@@ -69,7 +69,9 @@ def main(descriptor: int, parent: int) -> None:
     try:
         link.send(Report(metrics=_work(job, link, stop)))
     except BaseException as error:  # every failure is the parent's to raise
-        link.send(Report(error=_portable(error, job)))
+        text = "".join(traceback.format_exception(error)).rstrip()
+        trace = f"in worker {job.rank} of {job.count}:\n{text}"
+        link.send(Report(error=_portable(error), trace=trace))
 
 
 def _work(job: Job, link: Link, stop: threading.Event) -> dict[str, Any] | None:
@@ -97,19 +99,14 @@ def _work(job: Job, link: Link, stop: threading.Event) -> dict[str, Any] | None:
     return metrics
 
 
-def _portable(error: BaseException, job: Job) -> BaseException:
-    """Give `error` with its traceback as a note, in a form that can leave this process."""
-    text = "".join(traceback.format_exception(error)).rstrip()
-    note = f"in worker {job.rank} of {job.count}:\n{text}"
+def _portable(error: BaseException) -> BaseException:
+    """Give `error` itself if it can leave this process, else one that says the same."""
     try:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
         faithful = type(copy) is type(error) and str(copy) == str(error)
     except Exception as fault:
-        note += f"\n(it cannot leave its process: {fault})"
-        faithful = False
-    portable = error if faithful else RuntimeError(f"{type(error).__name__}: {error}")
-    portable.add_note(note)
-    return portable
+        return RuntimeError(f"{type(error).__name__}: {error} (it cannot leave its process: {fault})")
+    return error if faithful else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _listen(connection: Connection, stop: threading.Event) -> None:

@@ -16,7 +16,7 @@ CLIP, FOUR = ((1024,), (24,)), ((1152, 1024, 1536, 3072), (24, 24, 24, 96))
 
 def recipe(name):
     node = expand([f"connector={name}"])[0]["connector"]
-    return {"kind": node["kind"], **node["paper"]}
+    return {"kind": node["kind"], **node["paper"], "side": node["paper"]["side"] or 24}
 
 
 def mlp(width):

@@ -88,5 +88,17 @@ def test_missing_parts_are_named(make_model: Assemble, parts: Path, tmp_path: Pa
 
 
 def test_a_grid_that_the_llm_has_not_learned_is_refused(make_model: Assemble) -> None:
-    with pytest.raises(UserError, match=r"set connector\.side=4"):
+    with pytest.raises(UserError, match="choose one that divides it"):
         make_model({**CONCAT, "side": 8})
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_a_coarser_grid_takes_the_mean_places_of_what_it_covers(make_model: Assemble, side: int) -> None:
+    model = make_model({**CONCAT, "side": side})
+    positions = model.grid_positions
+    assert positions is not None
+    zeros = torch.zeros(1, side, side, positions.rows.embedding_dim)
+    rows, columns = (
+        table.weight.unflatten(0, (side, -1)).mean(1) for table in (positions.rows, positions.columns)
+    )
+    torch.testing.assert_close(positions(zeros)[0], rows[:, None] + columns)

@@ -138,7 +138,9 @@ def test_a_killed_driver_takes_its_workers_along_and_can_be_repeated(tmp_path: P
     first = Driver(tmp_path, seconds=1.0)
     family = first.wait_for_ends(3)
     first.process.kill()
-    first.process.communicate()
+    first.process.wait()
+    assert first.process.stdout is not None
+    first.process.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=90)  # workers take seconds, Ray's own helpers longer
     assert alive == []
     ended = first.ends()
