@@ -11,8 +11,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from cambrian.runtime import PROJECT
 from cambrian.sweep.store import Store
 
@@ -53,7 +51,6 @@ def results(folder: Path) -> dict[str, tuple[object, object]]:
     }
 
 
-@pytest.mark.slow
 def test_a_sweep_whose_driver_is_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     chance = random.Random(0)
     killed = 0
