@@ -65,7 +65,7 @@ def run(study: Study) -> int:
     if study.fidelity is not None:
         print_fidelity(study.recipes, study.fidelity)
         return 0
-    store = Store(study.runtime.store, shipped=SHIPPED)
+    store = Store(study.runtime.store, shipped=(SHIPPED,))
     plan, bill = make_study_plan(study, store)
     workers = worker_count(study.runtime) if bill is None else study.hardware.places
     if study.plan == "json":

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if len(given.digest) > 2:
         parser.error(f"one or two digests, got {len(given.digest)}")
-    store = Store(given.store, shipped=SHIPPED)
+    store = Store(given.store, shipped=(SHIPPED,))
     kinds = {digest: kind for kind in KINDS for digest in store.digests(kind)}
 
     def lookup(digest: str) -> Mapping[str, Any] | None:
