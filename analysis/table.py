@@ -39,9 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print(text_table(own.lines, blind=True))
     counts = ", ".join(f"{CATEGORIES[name]} {len(names)}" for name, names in own.benchmarks.items())
-    print(
-        f"\n{first_look(options.proxy)}scale {own.lines[0].scale}; benchmarks per category: {counts}; 95 % intervals"
-    )
+    look, scale = first_look(options.proxy), own.lines[0].scale
+    print(f"\n{look}scale {scale}; benchmarks per category: {counts}; 95 % intervals")
     if options.csv:
         write_csv(to_frame(own.lines), options.csv)
         print(options.csv)

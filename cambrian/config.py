@@ -47,6 +47,13 @@ class Study:
     halving: tuple[float, ...] = ()
     """Parts of the examples at which the runs are compared, ascending; empty to train all runs wholly."""
 
+    @property
+    def points(self) -> tuple[Recipe, ...]:
+        """What may be trained: the recipes, at every rung if they are halved."""
+        if not self.halving:
+            return self.recipes
+        return tuple(recipe.at(rung) for rung in self.halving for recipe in self.recipes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Notes:

@@ -55,9 +55,7 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
     if not plan.pending:
         return Outcome(done=(), failed={}, not_run={}, unfinished={})
     plan = make_verified_plan(plan.runs, plan.stages, store)
-    if runtime.cluster != "ray":  # how large the machines of a cluster are is known when it is joined
-        places = 0 if runtime.cluster == "inline" else worker_count(runtime)
-        check_feasible(plan, runtime, [this_machine(runtime, places)])
+    check_machine(plan, runtime)
     schedule = Schedule(plan, store)
     stopped = ""
     with Board(plan, schedule, store, worker_count(runtime)) as board:
@@ -82,6 +80,17 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
         interrupted=stopped == "interrupted",
         preempted=stopped == "preempted",
     )
+
+
+def check_machine(plan: Plan, runtime: Runtime) -> None:
+    """Refuse what this machine cannot give; how large those of a cluster are is known when it is joined.
+
+    Raises:
+        UserError: with what is asked and what there is.
+    """
+    if runtime.cluster != "ray":
+        places = 0 if runtime.cluster == "inline" else worker_count(runtime)
+        check_feasible(plan, runtime, [this_machine(runtime, places)])
 
 
 def worker_count(runtime: Runtime) -> int:
