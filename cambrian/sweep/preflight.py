@@ -53,9 +53,10 @@ def preflight(study: Study, plan: Plan, store: Store) -> int:
     if not outcome.exit_code:
         print(f"preflight: {count} passed in {duration(time.monotonic() - began)}", flush=True)
         return 0
-    for name, reason in outcome.unfinished.items():
-        print(f"preflight failed: {name}: {reason}")
-    print("nothing was started; preflight=false starts without looking", flush=True)
+    if not outcome.interrupted and not outcome.preempted:
+        for name, reason in outcome.unfinished.items():
+            print(f"preflight failed: {name}: {reason}")
+        print("nothing was started; preflight=false starts without looking", flush=True)
     return outcome.exit_code
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian.config import Study, read_study
@@ -18,6 +18,7 @@ from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.session import make_study_plan
 from cambrian.sweep.store import Store
 
+
 def study(*words: str) -> Study:
     return read_study(expand(list(words)))
 
@@ -25,6 +26,9 @@ def study(*words: str) -> Study:
 def recipe(*words: str) -> Recipe:
     (one,) = study(*words).recipes
     return one
+
+
+WHOLE = recipe()
 
 
 def test_the_whole_of_the_data_is_no_proxy() -> None:
@@ -60,11 +64,11 @@ def test_a_part_is_never_the_same_stage_as_a_smaller_whole() -> None:
     assert set(lineage.run(half).finals).isdisjoint(lineage.run(small).finals)
 
 
+@settings(deadline=None)
 @given(examples=st.integers(0, 10_000), proxy=st.floats(1e-6, 1))
 def test_a_part_has_a_full_batch_if_the_whole_has(examples: int, proxy: float) -> None:
-    whole = recipe()
-    part = replace(whole, adapter=replace(whole.adapter, examples=examples)).at(proxy).adapter.examples
-    batch = whole.scale.align.batch_size
+    part = replace(WHOLE, adapter=replace(WHOLE.adapter, examples=examples)).at(proxy).adapter.examples
+    batch = WHOLE.scale.align.batch_size
     assert part == min(examples, max(batch, round(examples * proxy)))
     assert (part == 0) == (examples == 0)
 

@@ -1,4 +1,4 @@
-"""Stage kinds whose scores are scripted by encoder and by the part of the data, and which count themselves."""
+"""Stage kinds with scores scripted by encoder and by the part of the data, which write down that they ran."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
     script = json.loads(os.environ["LADDER"])
     kind = "evaluate" if "benchmark" in recipe else "train"
     names = [
-        artifact.path.joinpath("name").read_text() if artifact.path.joinpath("name").exists()
+        artifact.path.joinpath("name").read_text()
+        if artifact.path.joinpath("name").exists()
         else str(artifact.manifest["recipe"].get("name", ""))
         for role, artifact in inputs.items()
         if role.startswith("encoder.")
