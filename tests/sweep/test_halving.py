@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ladder import Ladder, ladder
+from ladder import FAKES, Ladder, ladder
 
 from cambrian.runtime import PROJECT
 from cambrian.sweep.halving import Standings, find_candidates
@@ -123,25 +124,27 @@ def test_how_many_go_on(ladder: Ladder, runs: int, rungs: tuple[float, ...], lef
 
 
 @pytest.mark.slow
-def test_on_ray_each_stage_is_made_once_and_tune_stops_the_worst(tmp_path: Path) -> None:
-    words = [
-        *("-m", "encoder=siglip,pixels,random", "vision=frozen", "halving=[0.3,1.0]", "preflight=false"),
-        *("adapter.examples.lab=64", "instruct.examples.lab=128", "tracker=none"),
-        *("benchmarks.lab.include=[lab_count]", "benchmarks.lab.questions=8"),
-    ]
+def test_on_ray_tune_stops_those_below_the_best_of_those_before(tmp_path: Path) -> None:
+    names = ("clip", "siglip", "dinov2", "mae")  # one worker takes them in this order
+    scores = {name: {"0.3": score, "1": score} for name, score in zip(names, (30, 10, 20, 50), strict=True)}
+    words = [f"encoder={','.join(names)}", "vision=frozen,unfrozen", *GRID[1:], "halving=[0.3,1.0]"]
     result = subprocess.run(
-        [sys.executable, str(PROJECT / "run.py"), *words],
-        env={**os.environ, "CAMBRIAN_STORE": str(tmp_path / "store")},
+        [sys.executable, str(PROJECT / "run.py"), "-m", *words, "runtime.workers=1", "tracker=none"],
+        env={
+            **os.environ,
+            "CAMBRIAN_STORE": str(tmp_path / "store"),
+            "LADDER": json.dumps({"log": str(tmp_path / "log"), "scores": scores}),
+            "PYTHONPATH": os.pathsep.join([str(PROJECT), str(FAKES)]),
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=500,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    records = (tmp_path / "store" / "tracking").glob("*.jsonl")
-    assert {sum('"summary"' in line for line in path.read_text().splitlines()) for path in records} == {1}
-    looks = [line for line in result.stdout.splitlines() if line.startswith("first look at 30 %: ")]
-    assert len(looks) == 3
-    whole = [line for line in result.stdout.splitlines() if line.startswith("all data: ")]
-    assert 1 <= len(whole) <= 3
-    assert len(list((tmp_path / "store" / "tune").iterdir())) == 3 + len(whole)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert set(Counter(line for line in lines if line.startswith("caption")).values()) == {1}
+    tuned = Counter(" ".join(line.split()[1:4:2]) for line in lines if line.startswith("instruct"))
+    assert tuned == {**{f"{name} 0.3": 2 for name in names}, "clip 1": 2, "mae 1": 2}
+    assert result.stdout.count("first look at 30 %: ") == 8
+    assert result.stdout.count("all data: ") == 4
