@@ -16,7 +16,7 @@ FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` --store and --only."""
+    """Give `parser` --store, --only, --runs and --proxy."""
     parser.add_argument(
         "--store",
         type=Path,
@@ -35,12 +35,26 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="only these models: a file with the digests of their tune stages, one per line",
     )
+    parser.add_argument(
+        "--proxy",
+        type=float,
+        default=1.0,
+        metavar="PART",
+        help="first looks at this part of the data, such as 0.1, in place of results",
+    )
 
 
 def read_lines(
-    store: Path | None, only: list[str], *, runs: Path | None = None, both: bool = False
+    store: Path | None,
+    only: list[str],
+    *,
+    runs: Path | None = None,
+    both: bool = False,
+    proxy: float = 1.0,
 ) -> OwnLines:
     """Lines of the results in `store` that `only` and the list in `runs` leave, all of one scale.
+
+    With `proxy` below 1 they are first looks at this part of the data.
 
     Warnings go to stderr.
 
@@ -48,7 +62,7 @@ def read_lines(
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
     place = default_store() if store is None else store
-    results = read_results(place)
+    results = read_results(place, proxy=proxy)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
         print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
@@ -58,7 +72,7 @@ def read_lines(
         )
     if results.frame.empty:
         raise AnalysisError(
-            f"no results in {place}\n"
+            f"no {_what(proxy)} in {place}\n"
             f"  make some:                {FIRST_RUN}\n"
             f"  or look in another store: --store DIR\n"
             f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
@@ -84,6 +98,15 @@ def read_lines(
     if not any(line.points for line in own.lines):
         raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
     return own
+
+
+def first_look(proxy: float) -> str:
+    """What stands over numbers that are no results; empty over results."""
+    return "" if proxy == 1 else f"First look at {100 * proxy:g} % of the data, no result. "
+
+
+def _what(proxy: float) -> str:
+    return "results" if proxy == 1 else f"first looks at {100 * proxy:g} % of the data"
 
 
 def _listed(frame: pd.DataFrame, runs: Path) -> pd.DataFrame:

@@ -83,6 +83,8 @@ def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Lin
 def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
     """One line per run of `frame` (columns of results.Row), runs that differ in the seed alone together.
 
+    All runs use the same part of their data; first looks say so in their labels.
+
     Every point of a category is the mean of the same benchmarks: those that occur in `frame`, or the paper's
     four when `as_published`. A run that lacks one has no point there, and a note says so.
     """
@@ -92,11 +94,12 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
     if extra:
         notes.append(f"left out, since the paper's averages do not have them: {', '.join(extra)}")
     varying = [axis for axis in ("scale", *DESIGN) if frame[axis].nunique() > 1]
+    looks = [f"proxy {proxy:g}" for proxy in sorted(set(frame["proxy"])) if proxy != 1]
     lines = []
     axes: list[str] = ["scale", "encoder", *DESIGN]
     for key, group in frame.groupby(axes, sort=True):
         design = dict(zip(axes, (str(part) for part in key), strict=True))
-        label = " ".join([design["encoder"], *(design[axis] for axis in varying)])
+        label = " ".join([design["encoder"], *(design[axis] for axis in varying), *looks])
         models = group[["run", "seed"]].drop_duplicates()
         if models["seed"].duplicated().any():
             notes.append(

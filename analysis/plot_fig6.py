@@ -15,7 +15,7 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.command import add_store_options, read_lines
+from analysis.command import add_store_options, first_look, read_lines
 from analysis.drawing import Drawing, draw
 from analysis.errors import AnalysisError
 from analysis.lines import DESIGN, Line, OwnLines, published_lines, to_frame
@@ -29,9 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure and print where it is; 2 if there is nothing to draw."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.published and (options.store or options.only or options.runs):
+    if options.published and (options.store or options.only or options.runs or options.proxy != 1):
         parser.error(
-            "--published draws the paper's numbers alone; --store, --only and --runs choose among own results"
+            "--published draws the paper's numbers alone; --store, --only, --runs and --proxy choose among "
+            "own results"
         )
     try:
         drawing = _drawing(options)
@@ -71,7 +72,7 @@ def _drawing(options: argparse.Namespace) -> Drawing:
             subtitle=recipe,
             ticks=tuple(f"{name}\n4 benchmarks" for name in CATEGORIES.values()),
         )
-    own = read_lines(options.store, options.only, runs=options.runs, both=options.both)
+    own = read_lines(options.store, options.only, runs=options.runs, both=options.both, proxy=options.proxy)
     if options.both:
         title, subtitle = (
             "Own results at the paper's scale, over the published ones (pale)",
@@ -81,7 +82,7 @@ def _drawing(options: argparse.Namespace) -> Drawing:
         title, subtitle = _own_title(own), _own_subtitle(own.lines)
     return Drawing(
         lines=(*(published_lines() if options.both else ()), *own.lines),
-        title=title,
+        title=first_look(options.proxy) + title,
         subtitle=subtitle,
         ticks=tuple(
             f"{CATEGORIES[category]}\n{len(names)} benchmark{'s' if len(names) != 1 else ''}"

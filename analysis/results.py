@@ -43,6 +43,8 @@ class Row:
     instruct: str
     llm: str
     seed: int
+    proxy: float
+    """Part of the training examples that was used; below 1 this is a first look and no result."""
     benchmark: str
     category: str
     score: float
@@ -81,8 +83,13 @@ def default_store() -> Path:
     return Path(os.environ["CAMBRIAN_STORE"]) if os.environ.get("CAMBRIAN_STORE") else DEFAULT_STORE
 
 
-def read_results(store: Path) -> Results:
-    """Read all evaluations of `store`; a store that does not exist has none."""
+def read_results(store: Path, *, proxy: float = 1.0) -> Results:
+    """Read the evaluations of `store`; a store that does not exist has none.
+
+    Args:
+        store: directory of finished stages.
+        proxy: below 1, first looks at this part of the data are read, and nothing else.
+    """
     rows: list[Row] = []
     problems: list[str] = []
     folder = store / "evaluate"
@@ -92,6 +99,7 @@ def read_results(store: Path) -> Results:
         except (OSError, ValueError) as error:
             problems.append(f"{place}: {error}")
     frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    frame = frame[frame["proxy"] == proxy]
     frame = frame.sort_values(["run", "benchmark", "created", "digest"], ignore_index=True)
     latest = frame.drop_duplicates(["run", "benchmark"], keep="last").reset_index(drop=True)
     return Results(frame=latest, problems=tuple(problems), superseded=len(frame) - len(latest))
@@ -150,6 +158,7 @@ def _row(place: Path) -> Row:
         instruct=_text(axes, "instruct"),
         llm=_text(axes, "llm"),
         seed=int(_number(axes, "seed")),
+        proxy=_number(axes, "proxy") if "proxy" in axes else 1.0,
         benchmark=benchmark,
         category=category,
         **points,

@@ -14,7 +14,7 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.command import add_store_options, read_lines
+from analysis.command import add_store_options, first_look, read_lines
 from analysis.errors import AnalysisError
 from analysis.lines import Line, to_frame
 from analysis.published import CATEGORIES
@@ -33,13 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        own = read_lines(options.store, options.only, runs=options.runs)
+        own = read_lines(options.store, options.only, runs=options.runs, proxy=options.proxy)
     except AnalysisError as error:
         print(error, file=sys.stderr)
         return 2
     print(text_table(own.lines, blind=True))
     counts = ", ".join(f"{CATEGORIES[name]} {len(names)}" for name, names in own.benchmarks.items())
-    print(f"\nscale {own.lines[0].scale}; benchmarks per category: {counts}; 95 % intervals")
+    look, scale = first_look(options.proxy), own.lines[0].scale
+    print(f"\n{look}scale {scale}; benchmarks per category: {counts}; 95 % intervals")
     if options.csv:
         write_csv(to_frame(own.lines), options.csv)
         print(options.csv)

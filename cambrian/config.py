@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from cambrian.checks import check_recipe
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
+from cambrian.first_looks import read_halving, read_preflight, read_proxy
 from cambrian.recipe import Benchmarks, Data, Encoder, Language, Recipe, Scale
 from cambrian.runtime import PROJECT, Hardware, Runtime
 from cambrian.schema import read, read_value
@@ -41,6 +42,17 @@ class Study:
     """false, true, json, or the file name of a picture."""
     fidelity: str | None
     """Name of the reference to compare with."""
+    preflight: str = "false"
+    """auto, true or false."""
+    halving: tuple[float, ...] = ()
+    """Parts of the examples at which the runs are compared, ascending; empty to train all runs wholly."""
+
+    @property
+    def points(self) -> tuple[Recipe, ...]:
+        """What may be trained: the recipes, at every rung if they are halved."""
+        if not self.halving:
+            return self.recipes
+        return tuple(recipe.at(rung) for rung in self.halving for recipe in self.recipes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +90,14 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
             left_out[reason] += 1
         elif recipe is not None:
             own.faults.extend(reader.check(recipe))
-            recipes.append(recipe)
+            recipes.append(recipe.at(read_proxy(config["proxy"], own.faults)))
         else:
             own.faults.extend(own.missing)
         notes.add(own)
     runtime = _read_runtime(configs[0], group, notes.faults)
     hardware = _read_hardware(configs[0], notes.faults)
+    preflight = read_preflight(configs[0]["preflight"], notes.faults)
+    halving = read_halving(configs[0]["halving"], recipes, notes.faults)
     if notes.faults or runtime is None or hardware is None:
         raise ConfigError(list(dict.fromkeys(notes.faults)))
     first = configs[0]
@@ -94,6 +108,8 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
         hardware=hardware,
         plan=str(first["plan"]).lower() if isinstance(first["plan"], bool) else first["plan"],
         fidelity=first["fidelity"],
+        preflight=preflight,
+        halving=halving,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 AXES = ("scale", "encoder", "supervision", "connector", "adapter", "vision", "instruct", "llm", "seed")
@@ -81,6 +81,8 @@ class Data:
     examples: int
     source: str | None
     """Data set of the study; None in the lab, whose world is the only source."""
+    proxy: float = 1.0
+    """Part of the data set that `examples` is; below 1 it is for a first look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +114,24 @@ class Recipe:
     scale: Scale
     benchmarks: Benchmarks
     seed: int
+    proxy: float = 1.0
+    """Part of the examples that the run uses; below 1 it is a first look and no result."""
+
+    def at(self, proxy: float) -> Recipe:
+        """Give the same run on the part `proxy` of its examples, in (0, 1]; `self` has to use all of them."""
+        assert self.proxy == 1, "a proxy of a proxy"
+        if proxy == 1:
+            return self
+        return replace(
+            self,
+            adapter=_part_of(self.adapter, proxy, self.scale.align.batch_size),
+            instruct=_part_of(self.instruct, proxy, self.scale.tune.batch_size),
+            proxy=proxy,
+        )
 
     @cached_property
     def axes(self) -> dict[str, Any]:
-        """The design choices, for labels, tables and figures; keys are `AXES`."""
+        """The design choices, for labels, tables and figures: `AXES`, and `proxy` for a first look."""
         return {
             "scale": self.scale.name,
             "encoder": [encoder.name for encoder in self.encoders],
@@ -126,6 +142,7 @@ class Recipe:
             "instruct": self.instruct.name,
             "llm": self.llm.name,
             "seed": self.seed,
+            **({} if self.proxy == 1 else {"proxy": self.proxy}),
         }
 
     @cached_property
@@ -133,5 +150,18 @@ class Recipe:
         """Short readable name of the run."""
         encoders = "+".join(encoder.name for encoder in self.encoders)
         return (
-            f"{encoders} {self.connector} {self.adapter.name} {self.vision} {self.instruct.name} s{self.seed}"
+            f"{encoders} {self.connector} {self.adapter.name} {self.vision} {self.instruct.name} "
+            f"s{self.seed}{self.mark}"
         )
+
+    @property
+    def mark(self) -> str:
+        """What names of a first look end with; empty for all else."""
+        return "" if self.proxy == 1 else f" proxy {self.proxy:g}"
+
+
+@lru_cache(maxsize=4096)
+def _part_of(data: Data, proxy: float, batch_size: int) -> Data:
+    """Scale the number of examples, to at least a full batch if there is one; equal calls share theirs."""
+    scaled = max(batch_size, round(data.examples * proxy))
+    return replace(data, examples=min(data.examples, scaled), proxy=proxy)

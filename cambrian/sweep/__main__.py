@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         UserError: for a store or a digest that is not there.
     """
     given = make_parser().parse_args(arguments)
-    store = Store(given.store, shipped=SHIPPED)
+    store = Store(given.store, shipped=(SHIPPED,))
     if given.verb != "why" and not (store.root / "store.json").exists():
         raise UserError(f"{store.root} is no store; name one with --store DIR or CAMBRIAN_STORE")
     if given.verb == "status":

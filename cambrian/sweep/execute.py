@@ -58,9 +58,7 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
     models = [digest for digest, stage in plan.stages.items() if stage.kind != "evaluate"]
     with store.session(runtime.group, models):  # before looking what is there, so that it stays there
         plan = make_verified_plan(plan.runs, plan.stages, store)
-        if runtime.cluster != "ray":  # how large the machines of a cluster are is known when it is joined
-            places = 0 if runtime.cluster == "inline" else worker_count(runtime)
-            check_feasible(plan, runtime, [this_machine(runtime, places)])
+        check_machine(plan, runtime)
         schedule = Schedule(plan, store)
         stopped = _run(plan, schedule, store, runtime)
     return Outcome(
@@ -91,6 +89,17 @@ def _run(plan: Plan, schedule: Schedule, store: Store, runtime: Runtime) -> str:
         if stopped:
             schedule.interrupt(stopped)
     return stopped
+
+
+def check_machine(plan: Plan, runtime: Runtime) -> None:
+    """Refuse what this machine cannot give; how large those of a cluster are is known when it is joined.
+
+    Raises:
+        UserError: with what is asked and what there is.
+    """
+    if runtime.cluster != "ray":
+        places = 0 if runtime.cluster == "inline" else worker_count(runtime)
+        check_feasible(plan, runtime, [this_machine(runtime, places)])
 
 
 def worker_count(runtime: Runtime) -> int:

@@ -143,7 +143,7 @@ def read_entries(store: Store) -> dict[str, Entry]:
         UserError: naming the damaged ones.
     """
     entries, faults = {}, []
-    for layer in [store.root] if store.shipped is None else [store.shipped, store.root]:
+    for layer in [*store.shipped, store.root]:
         for kind in KINDS:
             for path in children(layer / kind):
                 if len(path.name) != DIGEST_LENGTH:

@@ -19,6 +19,8 @@ from cambrian.runtime import PROJECT
 from cambrian.sweep.composition import Config, axes, compose, set_value
 
 SWEEPS = PROJECT / "sweeps"
+SEVERAL_TYPES = ("plan", "preflight")
+"""Keys that take words beside true and false."""
 
 
 def parse_overrides(arguments: Sequence[str]) -> list[Override]:
@@ -82,7 +84,12 @@ def check_value(config: Config, key: str, value: object) -> list[str]:
         node = node[part]
     expected = _kind_of(node)
     given = _kind_of(value)
-    if node is None or key == "plan" or expected == given or (expected, given) == ("number", "whole number"):
+    if (
+        node is None
+        or key in SEVERAL_TYPES
+        or expected == given
+        or (expected, given) == ("number", "whole number")
+    ):
         return []
     return [f"{key} expects a {expected} (as in {node!r}), got {value!r}"]
 

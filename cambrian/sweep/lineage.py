@@ -84,7 +84,7 @@ class Lineage:
             kind="align",
             recipe=value,
             inputs=dict(inputs),
-            label=f"align {_short(recipe)} {recipe.adapter.name}",
+            label=f"align {_short(recipe)} {recipe.adapter.name}{recipe.mark}",
             axes=recipe.axes,
             work=recipe.adapter.examples,
             recipe_json=json,
@@ -92,6 +92,7 @@ class Lineage:
 
     def _tune(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
         rate = recipe.vision_lr if recipe.vision == "unfrozen" else None
+        choices = f"{recipe.adapter.name} {recipe.vision} {recipe.instruct.name}{recipe.mark}"
         value, json = _join(
             connector=self._once(_part, recipe.connector_settings),
             data=self._once(_instructions, recipe.instruct, recipe.scale),
@@ -103,7 +104,7 @@ class Lineage:
             kind="tune",
             recipe=value,
             inputs=inputs,
-            label=f"tune {_short(recipe)} {recipe.adapter.name} {recipe.vision} {recipe.instruct.name}",
+            label=f"tune {_short(recipe)} {choices}",
             axes=recipe.axes,
             work=recipe.instruct.examples,
             recipe_json=json,
@@ -219,7 +220,9 @@ def _instructions(data: Data, scale: Scale) -> Part:
 
 def _data(kind: str, data: Data, scale: Scale) -> dict[str, Any]:
     source = {} if data.source is None else {"source": data.source}
-    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source}
+    # A proxy is told from a smaller data set of equal size, so that no result is ever taken for a first look.
+    proxy = {} if data.proxy == 1 else {"proxy": data.proxy}
+    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source, **proxy}
 
 
 def _align_optimization(scale: Scale) -> Part:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -92,7 +92,11 @@ class Plan:
 
     def missing(self, run: Run) -> int:
         """Number of stages to run before `run` has its scores."""
-        return len(_ancestors(run.finals, self.stages, self.seconds))
+        return len(self.pending_of(run))
+
+    def pending_of(self, run: Run) -> tuple[str, ...]:
+        """Digests of the stages to run before `run` has its scores, inputs first."""
+        return tuple(_ancestors(run.finals, self.stages, self.seconds))
 
     def kinds(self) -> dict[str, KindCount]:
         """Counts by kind, in the order in which kinds follow each other."""
@@ -189,6 +193,14 @@ def make_plan(
         ),
         measured={d: found[d].manifest["provenance"]["seconds"] for d in estimates if d in found},
     )
+
+
+def name_apart(runs: Sequence[Run]) -> list[Run]:
+    """Put part of a digest into the names of runs that differ in more than axes, such as a learning rate."""
+    names = Counter(one.name for one in runs)
+    return [
+        one if names[one.name] == 1 else replace(one, name=f"{one.name} {one.finals[0][:6]}") for one in runs
+    ]
 
 
 def make_verified_plan(runs: Sequence[Run], stages: Mapping[str, Stage], store: Store) -> Plan:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,12 @@ from cambrian.sweep.execute import execute, worker_count
 from cambrian.sweep.fidelity import print_fidelity
 from cambrian.sweep.garbage import collect
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
+from cambrian.sweep.halving import halve
 from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.picture import draw_plan
-from cambrian.sweep.plan import Plan, Run, make_plan
+from cambrian.sweep.plan import Plan, Run, make_plan, name_apart
+from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.scores import print_scores
@@ -66,7 +67,7 @@ def run(study: Study) -> int:
     if study.fidelity is not None:
         print_fidelity(study.recipes, study.fidelity)
         return 0
-    store = Store(study.runtime.store, shipped=SHIPPED)
+    store = Store(study.runtime.store, shipped=(SHIPPED,))
     plan, bill = make_study_plan(study, store)
     workers = worker_count(study.runtime) if bill is None else study.hardware.places
     if study.plan == "json":
@@ -87,30 +88,27 @@ def run(study: Study) -> int:
         print("no run is left")
         return 0
     collect(store)
+    if (exit_code := preflight(study, plan, store)) != 0:
+        return exit_code
     with SweepRecord(plan, store, study.runtime) as record:
-        outcome = execute(plan, store, study.runtime)
-        print_scores(plan, store, outcome)
+        if study.halving:
+            outcome = halve(study, plan, store)
+        else:
+            outcome = execute(plan, store, study.runtime)
+            print_scores(plan, store, outcome)
         record.finish(outcome)
     return outcome.exit_code
 
 
 def make_study_plan(study: Study, store: Store) -> tuple[Plan, Bill | None]:
-    """Plan the union of the stages of all runs; equal runs count once. Real models are priced as well.
-
-    Runs that differ in more than their axes, such as a learning rate, get part of a digest into their name.
-    """
+    """Plan the union of the stages of all runs; equal runs count once. Real models are priced as well."""
     lineage = Lineage()
     runs: dict[tuple[str, ...], Run] = {}
-    for recipe in study.recipes:
+    for recipe in study.points:
         one = lineage.run(recipe)
         runs.setdefault(one.finals, one)
-    names = Counter(one.name for one in runs.values())
-    named = [
-        one if names[one.name] == 1 else replace(one, name=f"{one.name} {one.finals[0][:6]}")
-        for one in runs.values()
-    ]
     works, hardware = lineage.works, study.hardware
     gpu = find_gpu(hardware.gpu)
     estimates = {d: price(work, gpu, hardware.gpus_per_stage).seconds for d, work in works.items()}
-    plan = make_plan(named, lineage.stages, store, estimates)
+    plan = make_plan(name_apart(list(runs.values())), lineage.stages, store, estimates)
     return plan, make_bill(plan, works, hardware) if works else None

@@ -11,7 +11,7 @@
     <root>/tracking/                        metrics over time, logs of stages
     <root>/cache/                           rendered images and the like
 
-A second, read-only layer of the same form (artifacts shipped with the project) is looked up after it.
+Read-only layers of the same form (artifacts shipped with the project) are looked up after it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Store:
     """
 
     root: Path
-    shipped: Path | None = None
+    shipped: tuple[Path, ...] = ()
+    """Directories of the same form that are looked up after `root`, in this order, and never written."""
     lease_ttl: float = field(default=60.0, kw_only=True)
     """Seconds after which a silent owner on another machine counts as dead."""
     lease_heartbeat: float = field(default=5.0, kw_only=True)
@@ -122,8 +123,8 @@ class Store:
                 yield artifact
 
     def is_shipped(self, artifact: Artifact) -> bool:
-        """Whether `artifact` lies in the read-only layer."""
-        return self.shipped is not None and artifact.path.is_relative_to(self.shipped)
+        """Whether `artifact` lies in a read-only layer."""
+        return any(artifact.path.is_relative_to(layer) for layer in self.shipped)
 
     def lease(self, digest: str, label: str, uses: Sequence[str] = ()) -> Lease:
         """The right to make `digest` from `uses`; `with` waits while another live process holds it."""
@@ -220,7 +221,7 @@ class Store:
             return None  # published, or removed by another process
 
     def _layers(self) -> tuple[Path, ...]:
-        return (self.root,) if self.shipped is None else (self.root, self.shipped)
+        return (self.root, *self.shipped)
 
     def _look_up(self, kind: str, digest: str, *, whole: bool) -> Artifact | None:
         for layer in self._layers():
@@ -247,7 +248,7 @@ class Store:
         return None
 
     def _refusal(self, kind: str, digest: str) -> Path:
-        """Marker of a damaged entry of the read-only layer, which cannot be moved away."""
+        """Marker of a damaged entry of a read-only layer, which cannot be moved away."""
         return self.root / "quarantine" / f"{kind}-{digest}.shipped"
 
     def _prepare(self) -> None:

@@ -50,11 +50,7 @@ def fit(
     Raises:
         UserError: if a stage asks for more than any machine has.
     """
-    machines = [
-        Resources(cpus=node["Resources"].get("CPU", 0), gpus=node["Resources"].get("GPU", 0))
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
+    machines = find_machines()
     check_feasible(plan, runtime, machines)
     on_gpu = runtime.device.startswith("cuda")
     places = int(sum(machine.gpus if on_gpu else machine.cpus / runtime.threads for machine in machines))
@@ -88,6 +84,15 @@ def fit(
 
 class WorkerPreempted(Exception):  # noqa: N818 - it names the event
     """One worker was told to leave, not the whole session."""
+
+
+def find_machines() -> list[Resources]:
+    """What the machines of the Ray that this process is connected to have."""
+    return [
+        Resources(cpus=node["Resources"].get("CPU", 0), gpus=node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
 
 
 class TaskTrainable(tune.Trainable):

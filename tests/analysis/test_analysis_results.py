@@ -13,6 +13,7 @@ from fake_store import LAB, fill, manifest, put
 from analysis.errors import AnalysisError
 from analysis.lines import own_lines
 from analysis.results import choose, read_results
+from analysis.table import main
 
 
 def test_one_row_per_run_and_benchmark(tmp_path: Path) -> None:
@@ -176,3 +177,28 @@ def test_choose(tmp_path: Path) -> None:
         choose(frame, {"conector": "sva"})
     with pytest.raises(AnalysisError, match="did you mean 'siglip'"):
         choose(frame, {"encoder": "siglp"})
+
+
+def test_first_looks_stay_out_unless_they_are_asked_for(tmp_path: Path) -> None:
+    fill(tmp_path, ("siglip",), 50.0)
+    fill(tmp_path, ("siglip",), 20.0, axes={"proxy": 0.1})
+    fill(tmp_path, ("mae",), 30.0, axes={"proxy": 0.3})
+    assert set(read_results(tmp_path).frame["proxy"]) == {1.0}
+    (line,) = own_lines(read_results(tmp_path).frame).lines
+    assert (line.label, len(line.runs)) == ("siglip", 1)
+    (look,) = own_lines(read_results(tmp_path, proxy=0.1).frame).lines
+    assert look.label == "siglip proxy 0.1"
+    assert look.runs != line.runs
+    assert read_results(tmp_path, proxy=0.2).frame.empty
+
+
+def test_a_table_of_first_looks_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",), 20.0, axes={"proxy": 0.1})
+    assert main(["--store", str(tmp_path)]) == 2
+    assert f"no results in {tmp_path}" in capsys.readouterr().err
+    assert main(["--store", str(tmp_path), "--proxy", "0.1"]) == 0
+    printed = capsys.readouterr().out
+    assert "siglip proxy 0.1" in printed
+    assert "First look at 10 % of the data, no result." in printed
+    assert main(["--store", str(tmp_path), "--proxy", "0.3"]) == 2
+    assert "no first looks at 30 % of the data" in capsys.readouterr().err

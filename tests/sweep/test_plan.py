@@ -168,7 +168,7 @@ def test_a_damaged_shipped_input_is_made_again_too(tmp_path: Path) -> None:
     stage = toy("a")
     after = toy("b", inputs={"a": stage.digest})
     (make(stage, shipped).path / "text").write_text("damaged")
-    store = Store(tmp_path / "store", shipped=shipped.root)
+    store = Store(tmp_path / "store", shipped=(shipped.root,))
     runs = [Run(name="r", axes={}, finals=(after.digest,))]
     stages = {stage.digest: stage, after.digest: after}
     assert make_plan(runs, stages, store).states[stage.digest] is State.SHIPPED

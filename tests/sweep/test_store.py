@@ -194,7 +194,7 @@ def test_links_and_reserved_names_are_not_published(store: Store, tmp_path: Path
 def test_the_shipped_layer_is_found_after_the_root_and_never_written(tmp_path: Path) -> None:
     stage = toy("a")
     shipped = make(stage, Store(tmp_path / "shipped"))
-    store = Store(tmp_path / "store", shipped=tmp_path / "shipped")
+    store = Store(tmp_path / "store", shipped=(tmp_path / "shipped",))
     found = make(stage, store)
     assert found == shipped
     assert store.is_shipped(found)
@@ -207,7 +207,7 @@ def test_a_damaged_shipped_entry_is_passed_over_from_then_on_and_made_in_the_roo
     stage = toy("a")
     shipped = make(stage, Store(tmp_path / "shipped"))
     flip_byte(shipped.path / "text", 0)
-    store = Store(tmp_path / "store", shipped=tmp_path / "shipped")
+    store = Store(tmp_path / "store", shipped=(tmp_path / "shipped",))
     with pytest.raises(MissingArtifactError):
         store.load("toy", stage.digest)
     assert shipped.path.exists()

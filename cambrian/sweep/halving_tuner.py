@@ -1,0 +1,186 @@
+"""Successive halving under one Ray Tune Tuner: a trial is a run, an iteration is a rung."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler
+
+from cambrian.preemption import Preempted, Preemption
+from cambrian.runtime import Runtime
+from cambrian.sweep.halving import Candidate, Look, Standings, take_look
+from cambrian.sweep.plan import Plan
+from cambrian.sweep.resources import check_feasible, request
+from cambrian.sweep.schedule import Failure
+from cambrian.sweep.store import Store
+from cambrian.sweep.tuner import RETRIES, find_machines
+
+BELOW_ALL = -1.0
+"""What Tune is told of a failed run, in percent: it counts as the worst."""
+
+
+def climb(
+    standings: Standings,
+    plan: Plan,
+    store: Store,
+    runtime: Runtime,
+    files: Path,
+    preemption: Preemption,
+) -> None:
+    """Take the candidates up the rungs on the Ray that this process is connected to.
+
+    Args:
+        standings: with the candidates; is told what they come to.
+        plan: of all rungs, for what its stages ask of a machine.
+        store: where workers put results.
+        runtime: as workers should see it.
+        files: directory for Tune's own files, which all workers can read.
+        preemption: tells when to stop; then this returns once the workers have saved their work.
+
+    Raises:
+        UserError: if a stage asks for more than any machine has.
+    """
+    check_feasible(plan, runtime, find_machines())
+    notice = files / "stop"
+    preemption.tell(notice)
+    asked = [request(kind, runtime) for kind in {plan.stages[digest].kind for digest in plan.pending}]
+    bundle = {"CPU": max(one.cpus for one in asked), "GPU": max(one.gpus for one in asked)}
+    trainable = tune.with_resources(
+        tune.with_parameters(
+            LookTrainable,
+            candidates=standings.candidates,
+            factor=standings.factor,
+            store=store,
+            runtime=runtime,
+            notice=notice,
+        ),
+        tune.PlacementGroupFactory([bundle]),
+    )
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"candidate": tune.grid_search(list(standings.candidates))},
+        tune_config=tune.TuneConfig(
+            metric="score",
+            mode="max",
+            scheduler=AsyncHyperBandScheduler(
+                time_attr="size",
+                grace_period=1,
+                reduction_factor=standings.factor,
+                max_t=math.ceil(
+                    standings.factor ** len(standings.rungs)
+                ),  # beyond the last rung, which ends by itself
+            ),
+            reuse_actors=not runtime.device.startswith("cuda"),
+        ),
+        run_config=tune.RunConfig(
+            name="halving",
+            storage_path=str(files),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[StandingsCallback(standings, preemption)],
+        ),
+    )
+    tuner.fit()
+
+
+class LookTrainable(tune.Trainable):
+    """A worker of Tune: one step takes a run to its next rung. Results go through the store.
+
+    A worker that takes over from a dead one finds the rungs before in the store.
+    """
+
+    def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (with_parameters adds arguments)
+        self,
+        config: dict[str, Any],
+        candidates: Mapping[str, Candidate],
+        factor: float,
+        store: Store,
+        runtime: Runtime,
+        notice: Path,
+    ) -> None:
+        """Keep what all trials of this worker share."""
+        self._candidates = candidates
+        self._factor = factor
+        self._store = store
+        self._runtime = runtime
+        self._notice = notice
+        self._rung = 0
+
+    def step(self) -> dict[str, Any]:
+        """Take the next look.
+
+        Raises:
+            RuntimeError: if this worker alone is preempted: another one is to resume.
+        """
+        candidate, rung = self._candidates[self.config["candidate"]], self._rung
+        report = {"rung": rung, "size": self._factor**rung, "score": BELOW_ALL, "look": None}
+        try:
+            with Preemption(self._notice) as preemption:
+                look = take_look(candidate, rung, self._store, self._runtime, preemption)
+        except Preempted as left:
+            if not self._notice.exists():
+                raise RuntimeError(f"preempted: {left}") from left
+            return {**report, "done": True}
+        self._rung += 1
+        if look.score is None:
+            return {**report, "look": look, "done": True}
+        is_last = self._rung == len(candidate.looks)
+        return {**report, "look": look, "score": look.score, "done": is_last}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin with another run."""
+        self._rung = 0
+        return True
+
+
+class StandingsCallback(tune.Callback):
+    """Tells the standings what workers come to."""
+
+    def __init__(self, standings: Standings, preemption: Preemption) -> None:
+        self._standings = standings
+        self._preemption = preemption
+
+    def setup(
+        self,
+        stop: object = None,
+        num_samples: int | None = None,
+        total_num_samples: int | None = None,
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """Take back the signals, of which Tune has just taken SIGUSR1 for an end without order."""
+        self._preemption.listen()
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Any],
+        trial: Any,  # noqa: ANN401
+        result: dict[str, Any],
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """A look was taken, unless the worker had to leave."""
+        if result["look"] is not None:
+            self._standings.record(trial.config["candidate"], result["rung"], result["look"])
+
+    def on_trial_error(
+        self,
+        iteration: int,
+        trials: list[Any],
+        trial: Any,  # noqa: ANN401
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """A worker has died too often."""
+        if not self._preemption():
+            name = trial.config["candidate"]
+            rung = len(self._standings.scores[name])
+            reason = "its worker died (killed, or out of memory?)"
+            self._standings.record(name, rung, Look(score=None, failure=Failure(reason=reason, trace=reason)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Stay out of Tune's own snapshots."""
+        return {}
