@@ -42,7 +42,7 @@ class Look:
     score: float | None
     """Mean of the category means, in percent; none if a stage failed."""
     failed: str = ""
-    """Digest of that stage."""
+    """Digest of that stage; empty if its worker died before it could say."""
     failure: Failure | None = None
 
 
@@ -67,7 +67,8 @@ class Standings:
     def record(self, name: str, rung: int, look: Look) -> None:
         """Take note of a look and print it; a worker that was replaced reports what it finds again."""
         if look.failure is not None:
-            self.failed[look.failed] = look.failure
+            if look.failed:
+                self.failed[look.failed] = look.failure
             self.unfinished[name] = look.failure.reason
             print(f"failed: {name} at {_percent(self.rungs[rung])}\n{look.failure.trace}", flush=True)
         elif look.score is not None and rung == len(self.scores[name]):

@@ -12,12 +12,12 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from cambrian.preemption import Preempted, Preemption
 from cambrian.runtime import Runtime
+from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure
 from cambrian.sweep.halving import Candidate, Look, Standings, take_look
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.resources import check_feasible, request
-from cambrian.sweep.schedule import Failure
 from cambrian.sweep.store import Store
-from cambrian.sweep.tuner import RETRIES, find_machines
+from cambrian.sweep.tuner import find_machines
 
 BELOW_ALL = -1.0
 """What Tune is told of a failed run, in percent: it counts as the worst."""
@@ -80,7 +80,7 @@ def climb(
             name="halving",
             storage_path=str(files),
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            failure_config=tune.FailureConfig(max_failures=RETRIES_OF_WORKERS),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[StandingsCallback(standings, preemption)],
         ),
@@ -178,8 +178,8 @@ class StandingsCallback(tune.Callback):
         if not self._preemption():
             name = trial.config["candidate"]
             rung = len(self._standings.scores[name])
-            reason = "its worker died (killed, or out of memory?)"
-            self._standings.record(name, rung, Look(score=None, failure=Failure(reason=reason, trace=reason)))
+            death = Failure.of_dead_worker(for_memory=False)
+            self._standings.record(name, rung, Look(score=None, failure=death))
 
     def __getstate__(self) -> dict[str, Any]:
         """Stay out of Tune's own snapshots."""
