@@ -100,7 +100,7 @@ def test_a_dry_run_touches_nothing(store: Store) -> None:
 
 
 def test_the_shipped_layer_counts_and_stays(tmp_path: Path) -> None:
-    shipped, store = Store(tmp_path / "shipped"), Store(tmp_path / "store", shipped=tmp_path / "shipped")
+    shipped, store = Store(tmp_path / "shipped"), Store(tmp_path / "store", shipped=(tmp_path / "shipped",))
     unused, used = stage("encoder", "unused"), stage("encoder", "used")
     finish(shipped, unused, used)
     evaluate = stage("evaluate", "a", used)
