@@ -140,7 +140,8 @@ class Recipe:
             "adapter": self.adapter.name,
             "vision": self.vision,
             "instruct": self.instruct.name,
-            "llm": self.llm.name,
+            # In the lab every LLM is the tiny one, and results say so.
+            "llm": self.llm.model if self.scale.world else self.llm.name,
             "seed": self.seed,
             **({} if self.proxy == 1 else {"proxy": self.proxy}),
         }
