@@ -47,8 +47,6 @@ def climb(
     check_feasible(plan, runtime, find_machines())
     notice = files / "stop"
     preemption.tell(notice)
-    asked = [request(kind, runtime) for kind in {plan.stages[digest].kind for digest in plan.pending}]
-    bundle = {"CPU": max(one.cpus for one in asked), "GPU": max(one.gpus for one in asked)}
     trainable = tune.with_resources(
         tune.with_parameters(
             LookTrainable,
@@ -58,7 +56,7 @@ def climb(
             runtime=runtime,
             notice=notice,
         ),
-        tune.PlacementGroupFactory([bundle]),
+        tune.PlacementGroupFactory([_largest_request(plan, runtime)]),
     )
     tuner = tune.Tuner(
         trainable,
@@ -70,9 +68,8 @@ def climb(
                 time_attr="size",
                 grace_period=1,
                 reduction_factor=standings.factor,
-                max_t=math.ceil(
-                    standings.factor ** len(standings.rungs)
-                ),  # beyond the last rung, which ends by itself
+                # Beyond the last rung, which ends by itself.
+                max_t=math.ceil(standings.factor ** len(standings.rungs)),
             ),
             reuse_actors=not runtime.device.startswith("cuda"),
         ),
@@ -86,6 +83,12 @@ def climb(
         ),
     )
     tuner.fit()
+
+
+def _largest_request(plan: Plan, runtime: Runtime) -> dict[str, float]:
+    """What one worker needs that makes stages of every kind in turn."""
+    asked = [request(kind, runtime) for kind in {plan.stages[digest].kind for digest in plan.pending}]
+    return {"CPU": max(one.cpus for one in asked), "GPU": max(one.gpus for one in asked)}
 
 
 class LookTrainable(tune.Trainable):
