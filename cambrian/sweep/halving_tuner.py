@@ -10,14 +10,14 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
-from cambrian.preemption import Preempted, Preemption
+from cambrian.preemption import Preemption
 from cambrian.runtime import Runtime
 from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure
 from cambrian.sweep.halving import Candidate, Look, Standings, take_look
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.resources import check_feasible, request
 from cambrian.sweep.store import Store
-from cambrian.sweep.tuner import find_machines
+from cambrian.sweep.tuner import PreemptibleCallback, find_machines, work_until_told
 
 BELOW_ALL = -1.0
 """What Tune is told of a failed run, in percent: it counts as the worst."""
@@ -118,16 +118,15 @@ class LookTrainable(tune.Trainable):
         """Take the next look.
 
         Raises:
-            RuntimeError: if this worker alone is preempted: another one is to resume.
+            WorkerPreempted: if this worker alone is preempted: another one is to resume.
         """
         candidate, rung = self._candidates[self.config["candidate"]], self._rung
         report = {"rung": rung, "size": self._factor**rung, "score": BELOW_ALL, "look": None}
-        try:
-            with Preemption(self._notice) as preemption:
-                look = take_look(candidate, rung, self._store, self._runtime, preemption)
-        except Preempted as left:
-            if not self._notice.exists():
-                raise RuntimeError(f"preempted: {left}") from left
+        look = work_until_told(
+            self._notice,
+            lambda preemption: take_look(candidate, rung, self._store, self._runtime, preemption),
+        )
+        if look is None:
             return {**report, "done": True}
         self._rung += 1
         if look.score is None:
@@ -141,22 +140,12 @@ class LookTrainable(tune.Trainable):
         return True
 
 
-class StandingsCallback(tune.Callback):
+class StandingsCallback(PreemptibleCallback):
     """Tells the standings what workers come to."""
 
     def __init__(self, standings: Standings, preemption: Preemption) -> None:
+        super().__init__(preemption)
         self._standings = standings
-        self._preemption = preemption
-
-    def setup(
-        self,
-        stop: object = None,
-        num_samples: int | None = None,
-        total_num_samples: int | None = None,
-        **info: Any,  # noqa: ANN401
-    ) -> None:
-        """Take back the signals, of which Tune has just taken SIGUSR1 for an end without order."""
-        self._preemption.listen()
 
     def on_trial_result(
         self,
@@ -183,7 +172,3 @@ class StandingsCallback(tune.Callback):
             rung = len(self._standings.scores[name])
             death = Failure.of_dead_worker(for_memory=False)
             self._standings.record(name, rung, Look(score=None, failure=death))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Stay out of Tune's own snapshots."""
-        return {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import tune
@@ -22,6 +22,8 @@ from cambrian.sweep.records import write_record
 from cambrian.sweep.resources import Resources, check_feasible, request
 from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.store import Store
+
+T = TypeVar("T")
 
 QUEUE = 2
 """Trials handed to Tune per place to run them: the next one is at hand, a more urgent one waits little."""
@@ -86,6 +88,21 @@ class WorkerPreempted(Exception):  # noqa: N818 - it names the event
     """One worker was told to leave, not the whole session."""
 
 
+def work_until_told(notice: Path, work: Callable[[Preemption], T]) -> T | None:
+    """Do `work` in a worker of Tune; None if the whole session, which leaves a `notice`, has to leave.
+
+    Raises:
+        WorkerPreempted: if this worker alone is preempted: another one is to resume.
+    """
+    try:
+        with Preemption(notice) as preemption:
+            return work(preemption)
+    except Preempted as left:
+        if not notice.exists():
+            raise WorkerPreempted(str(left)) from left
+        return None
+
+
 def find_machines() -> list[Resources]:
     """What the machines of the Ray that this process is connected to have."""
     return [
@@ -122,14 +139,11 @@ class TaskTrainable(tune.Trainable):
         Raises:
             WorkerPreempted: if this worker alone is preempted: another one is to resume.
         """
-        try:
-            with Preemption(self._notice) as preemption:
-                failures = run_task(
-                    self._members[self.config["task"]], self._store, self._runtime, preemption
-                )
-        except Preempted as left:
-            if not self._notice.exists():
-                raise WorkerPreempted(str(left)) from left
+        stages = self._members[self.config["task"]]
+        failures = work_until_told(
+            self._notice, lambda preemption: run_task(stages, self._store, self._runtime, preemption)
+        )
+        if failures is None:
             return {"done": True, "left": True}
         return {"done": True, "left": False, "failures": list(failures.items())}
 
@@ -183,7 +197,24 @@ class TaskSearcher(_Unsaved, Searcher):
         """Write nothing."""
 
 
-class DeathCallback(_Unsaved, tune.Callback):
+class PreemptibleCallback(_Unsaved, tune.Callback):
+    """What callbacks of a session share that may be told to leave."""
+
+    def __init__(self, preemption: Preemption) -> None:
+        self._preemption = preemption
+
+    def setup(
+        self,
+        stop: object = None,
+        num_samples: int | None = None,
+        total_num_samples: int | None = None,
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """Take back the signals, of which Tune has just taken SIGUSR1 for an end without order."""
+        self._preemption.listen()
+
+
+class DeathCallback(PreemptibleCallback):
     """Tells the board when workers begin and die, and ends the tasks of those that died too often."""
 
     def __init__(
@@ -195,23 +226,13 @@ class DeathCallback(_Unsaved, tune.Callback):
         runtime: Runtime,
         preemption: Preemption,
     ) -> None:
+        super().__init__(preemption)
         self._plan = plan
         self._schedule = schedule
         self._board = board
         self._store = store
         self._runtime = runtime
-        self._preemption = preemption
         self._kills = kernel_kills()
-
-    def setup(
-        self,
-        stop: object = None,
-        num_samples: int | None = None,
-        total_num_samples: int | None = None,
-        **info: Any,  # noqa: ANN401
-    ) -> None:
-        """Take back the signals, of which Tune has just taken SIGUSR1 for an end without order."""
-        self._preemption.listen()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ANN401
         """A worker has begun."""

@@ -15,7 +15,6 @@ import pytest
 from rich.console import Console
 
 from cambrian.runtime import PROJECT, Runtime
-from cambrian.stages.base import KINDS
 from cambrian.sweep import execute as execution
 from cambrian.sweep.execute import Outcome, execute
 from cambrian.sweep.plan import Plan
@@ -26,18 +25,7 @@ from cambrian.sweep.store import Store
 FAKES = Path(__file__).parent / "fakes"
 
 
-@pytest.fixture(autouse=True)
-def fake_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FAKES))
-    import fake_stages
-
-    for name, kind in fake_stages.FAKES.items():
-        monkeypatch.setitem(KINDS, name, kind)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+pytestmark = pytest.mark.usefixtures("fake_kinds")
 
 
 def _study(store: Store, tmp_path: Path, seconds: float = 0.0, **acts: str) -> Plan:

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from cambrian.errors import ConfigError, DataError, UserError
 from cambrian.runtime import Runtime
-from cambrian.stages.base import KINDS
 from cambrian.sweep import failures, inline, scores
 from cambrian.sweep.execute import Outcome, execute
 from cambrian.sweep.failures import WAITS, Failure, FailureClass, classify
@@ -30,7 +29,6 @@ from cambrian.sweep.stage_log import log_path
 from cambrian.sweep.store import MissingArtifactError, Store
 from cambrian.training import NonFiniteLoss
 
-FAKES = Path(__file__).parent / "fakes"
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -154,13 +152,7 @@ def test_the_kernels_count_of_kills_can_be_read() -> None:
 # What run_task makes of them.
 
 
-@pytest.fixture(autouse=True)
-def fake_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FAKES))
-    import fake_stages
-
-    for name, kind in fake_stages.FAKES.items():
-        monkeypatch.setitem(KINDS, name, kind)
+pytestmark = pytest.mark.usefixtures("fake_kinds")
 
 
 @pytest.fixture
@@ -169,11 +161,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr(inline, "sleep", waited.append)
     return waited
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def study(store: Store, tmp_path: Path, **acts: str) -> Plan:

@@ -28,18 +28,7 @@ from cambrian.sweep.store import Store
 FAKES = Path(__file__).parent / "fakes"
 
 
-@pytest.fixture(autouse=True)
-def fake_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FAKES))
-    import fake_stages
-
-    for name, kind in fake_stages.FAKES.items():
-        monkeypatch.setitem(KINDS, name, kind)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+pytestmark = pytest.mark.usefixtures("fake_kinds")
 
 
 def there(store: Store, *stages: Stage) -> list[bool]:

@@ -28,11 +28,6 @@ def toy_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(KINDS, name, StageKind(name=name, version=1, function="toy_stages:run"))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def grid(visions: Sequence[str], adapters: Sequence[str], *, benchmarks: int = 2) -> Graph:
     """One encoder; the align stage does not know whether the encoder will be unfrozen; 0M has none."""
     stages: dict[str, Stage] = {}

@@ -28,11 +28,6 @@ def toy_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(KINDS, kind.name, kind)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
     """Run Python `code` in a process of its own, with the toy stages at hand."""
     prelude = f"import sys; sys.path.insert(0, {str(HERE)!r})\nimport toy_stages; toy_stages.register()\n"

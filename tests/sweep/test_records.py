@@ -13,7 +13,7 @@ import pytest
 from bare_stages import finish, stage
 
 from cambrian.runtime import PROJECT, Runtime
-from cambrian.stages.base import KINDS, Stage
+from cambrian.stages.base import Stage
 from cambrian.sweep import records
 from cambrian.sweep.failures import Failure
 from cambrian.sweep.garbage import collect
@@ -21,21 +21,7 @@ from cambrian.sweep.inline import run_task
 from cambrian.sweep.records import read_records, record_path, write_record
 from cambrian.sweep.store import Store
 
-FAKES = Path(__file__).parent / "fakes"
-
-
-@pytest.fixture(autouse=True)
-def fake_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FAKES))
-    import fake_stages
-
-    for name, kind in fake_stages.FAKES.items():
-        monkeypatch.setitem(KINDS, name, kind)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+pytestmark = pytest.mark.usefixtures("fake_kinds")
 
 
 def test_a_record_holds_all_that_another_try_needs(store: Store) -> None:

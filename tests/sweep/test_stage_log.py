@@ -13,26 +13,12 @@ from pathlib import Path
 import pytest
 
 from cambrian.runtime import PROJECT, Runtime
-from cambrian.stages.base import KINDS, Stage
+from cambrian.stages.base import Stage
 from cambrian.sweep.inline import run_task
 from cambrian.sweep.stage_log import _File, log_path, stage_log
 from cambrian.sweep.store import Store
 
-FAKES = Path(__file__).parent / "fakes"
-
-
-@pytest.fixture(autouse=True)
-def fake_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FAKES))
-    import fake_stages
-
-    for name, kind in fake_stages.FAKES.items():
-        monkeypatch.setitem(KINDS, name, kind)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+pytestmark = pytest.mark.usefixtures("fake_kinds")
 
 
 def fake(tmp_path: Path, act: str) -> Stage:

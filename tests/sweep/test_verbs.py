@@ -23,11 +23,6 @@ PATIENCE = 400
 """Seconds; Ray takes minutes to start on a busy machine."""
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def call(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *map(str, words)],
