@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import unknown_name
 from cambrian.recipe import AXES, Recipe
+from cambrian.sweep.composition import axes as groups
 
 if TYPE_CHECKING:
     from cambrian.config import Notes
@@ -41,6 +42,12 @@ def _read_rule(notes: Notes, rule: Mapping[str, Any]) -> Exclusion:
     if not axes or not isinstance(rule.get("reason"), str):
         notes.faults.append(f"a rule of exclude needs at least one axis and a reason, got {dict(rule)}")
     known = {axis: tuple(_words(values)) for axis, values in axes.items() if axis in AXES}
+    for axis, values in known.items():
+        # A rule with a misspelt choice would leave nothing out, and nobody would notice.
+        choices = groups().get(axis, values)
+        notes.faults.extend(
+            unknown_name(f"{axis} in exclude", value, choices) for value in values if value not in choices
+        )
     return Exclusion(axes=known, reason=str(rule.get("reason")))
 
 

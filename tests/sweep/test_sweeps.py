@@ -98,6 +98,7 @@ def test_an_excluded_point_may_be_impossible():
         ("exclude=3", "exclude expects a list"),
         ("exclude=[siglip]", "exclude must be a list of mappings"),
         ("exclude=[{encodr: mae, reason: x}]", "unknown axis in exclude 'encodr'; did you mean 'encoder'?"),
+        ("exclude=[{encoder: maee, reason: x}]", "unknown encoder in exclude 'maee'; did you mean 'mae'?"),
         ("exclude=[{encoder: mae}]", "needs at least one axis and a reason"),
         ("unavailable=ignore", "unknown value of unavailable 'ignore'"),
         ("encoder=mae_h", "encoder 'mae_h' does not exist at scale=lab"),
