@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
-from analysis.results import AXES, choose, default_store, read_results
+from analysis.results import AXES, choose, open_store, read_results
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 
@@ -19,8 +19,8 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` --store, --only, --runs and --proxy."""
     parser.add_argument(
         "--store",
-        type=Path,
-        help="directory of finished stages (default: $CAMBRIAN_STORE, else runs/ of this project)",
+        metavar="PLACE",
+        help="directory or URL of finished stages (default: $CAMBRIAN_STORE, else runs/ of this project)",
     )
     parser.add_argument(
         "--only",
@@ -45,7 +45,7 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_lines(
-    store: Path | None,
+    store: str | None,
     only: list[str],
     *,
     runs: Path | None = None,
@@ -61,8 +61,8 @@ def read_lines(
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
-    place = default_store() if store is None else store
-    results = read_results(place, proxy=proxy)
+    with open_store(store) as place:
+        results = read_results(place, proxy=proxy)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
         print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
@@ -72,9 +72,9 @@ def read_lines(
         )
     if results.frame.empty:
         raise AnalysisError(
-            f"no {_what(proxy)} in {place}\n"
+            f"no {_what(proxy)} in {store or place}\n"
             f"  make some:                {FIRST_RUN}\n"
-            f"  or look in another store: --store DIR\n"
+            f"  or look in another store: --store PLACE\n"
             f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import AnalysisError, unknown
+from analysis.object_storage import brought_here
 from analysis.published import CATEGORIES, to_points
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,9 +80,21 @@ class Results:
     """Older evaluations of a run on a benchmark that has a newer one; not in the frame."""
 
 
-def default_store() -> Path:
-    """$CAMBRIAN_STORE, else `runs` beside run.py."""
-    return Path(os.environ["CAMBRIAN_STORE"]) if os.environ.get("CAMBRIAN_STORE") else DEFAULT_STORE
+@contextmanager
+def open_store(given: str | None) -> Iterator[Path]:
+    """Give the directory of the store `given`, else $CAMBRIAN_STORE, else `runs` beside run.py.
+
+    Of a store at a URL it has the manifests of the evaluations, and they are gone afterwards.
+
+    Raises:
+        AnalysisError: if the URL cannot be read.
+    """
+    place = given or os.environ.get("CAMBRIAN_STORE") or str(DEFAULT_STORE)
+    if "://" not in place:
+        yield Path(place)
+        return
+    with brought_here(place) as folder:
+        yield folder
 
 
 def read_results(store: Path, *, proxy: float = 1.0) -> Results:

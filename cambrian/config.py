@@ -6,11 +6,9 @@ read once: that is what makes thousands of points quick.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian.checks import check_recipe
@@ -18,9 +16,9 @@ from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.first_looks import read_halving, read_preflight, read_proxy
 from cambrian.recipe import Benchmarks, Data, Encoder, Language, Recipe, Scale
-from cambrian.runtime import PROJECT, Hardware, Runtime
+from cambrian.runtime import Hardware, Runtime
+from cambrian.runtime_settings import read_hardware, read_runtime
 from cambrian.schema import read, read_value
-from cambrian.sweep.hardware import GPUS
 
 UNAVAILABLE = ("refuse", "skip")
 
@@ -94,8 +92,8 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
         else:
             own.faults.extend(own.missing)
         notes.add(own)
-    runtime = _read_runtime(configs[0], group, notes.faults)
-    hardware = _read_hardware(configs[0], notes.faults)
+    runtime = read_runtime(configs[0], group, notes.faults)
+    hardware = read_hardware(configs[0], notes.faults)
     preflight = read_preflight(configs[0]["preflight"], notes.faults)
     halving = read_halving(configs[0]["halving"], recipes, notes.faults)
     if notes.faults or runtime is None or hardware is None:
@@ -232,67 +230,3 @@ def _read_skip(notes: Notes, given: str) -> bool:
     if given not in UNAVAILABLE:
         notes.faults.append(unknown_name("value of unavailable", given, UNAVAILABLE))
     return given == "skip"
-
-
-def _read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Runtime | None:
-    tracker = config["tracker"]
-    place = config["store"] or os.environ.get("CAMBRIAN_STORE") or PROJECT / "runs"
-    values = {
-        **config["runtime"],
-        "cluster": config["cluster"]["name"],
-        "address": config["cluster"]["address"],
-        "trackers": ["jsonl"] + (["wandb"] if tracker["name"] == "wandb" else []),
-        "wandb_mode": tracker["mode"],
-        "wandb_project": tracker["project"],
-        "group": group,
-    }
-    before = len(faults)
-    settings = read(_RuntimeSettings, values, "runtime", faults)
-    if settings is None:
-        return None
-    limits = {"workers": (settings.workers, 0), "threads": (settings.threads, 1)}
-    limits |= {"micro_batch": (settings.micro_batch, 0), "processes": (settings.processes, 1)}
-    for name, (value, least) in limits.items():
-        if value < least:
-            faults.append(f"runtime.{name} must be at least {least}, got {value}")
-    if not 0 < settings.gpu_fraction <= 1:
-        faults.append(f"runtime.gpu_fraction must be above 0 and at most 1, got {settings.gpu_fraction}")
-    if settings.processes > 1 and settings.device not in ("cpu", "cuda"):
-        faults.append(
-            f"runtime.processes={settings.processes} takes the first GPUs it is given: set "
-            f"runtime.device=cuda (or cpu), got {settings.device}"
-        )
-    if len(faults) > before:
-        return None
-    return Runtime(store=Path(place).expanduser().resolve(), **vars(settings))
-
-
-def _read_hardware(config: Node, faults: list[str]) -> Hardware | None:
-    hardware = read(Hardware, config["price"], "price", faults)
-    if hardware is None:
-        return None
-    if hardware.gpu not in GPUS:
-        faults.append(unknown_name("price.gpu", hardware.gpu, GPUS))
-    if not 0 < hardware.gpus_per_stage <= hardware.gpus:
-        faults.append(
-            f"price.gpus_per_stage must be from 1 to price.gpus, which is {hardware.gpus}, "
-            f"got {hardware.gpus_per_stage}"
-        )
-    return hardware
-
-
-@dataclass(frozen=True, kw_only=True)
-class _RuntimeSettings:
-    cluster: str
-    address: str | None
-    workers: int
-    device: str
-    threads: int
-    processes: int
-    gpu_fraction: float
-    micro_batch: int
-    checkpoint_seconds: float
-    trackers: tuple[str, ...]
-    wandb_mode: str
-    wandb_project: str
-    group: str

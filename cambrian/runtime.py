@@ -19,6 +19,8 @@ class Runtime:
 
     store: Path
     """Directory of finished stages; caches and work in progress live below it too."""
+    bucket: str | None = None
+    """URL of the store if it is in object storage; `store` is then this machine's copy."""
     cluster: str = "laptop"
     """Who executes a sweep: laptop (Ray, started here), ray (an existing cluster), inline (this process)."""
     address: str | None = None

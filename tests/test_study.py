@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.results import open_store as results_store
+
 PROJECT = Path(__file__).resolve().parent.parent
 SHORT = [
     "adapter.examples.lab=96",
@@ -148,3 +150,21 @@ def test_a_killed_sweep_is_finished_by_the_same_command(swept, tmp_path, victim)
     # A stage whose worker is killed right after it was published has no summary.
     counts = sorted(executions(store).values())
     assert counts[1:] == [1] * (len(counts) - 1) and counts[0] in (0, 1)
+
+
+@pytest.mark.slow
+def test_a_sweep_on_ray_with_its_store_in_object_storage(swept, bucket, tmp_path):
+    reference, _, _ = swept
+    words = ["-m", "encoder=siglip,pixels", "connector=concat,sva", f"store={bucket.url}", *SHORT]
+    first, second = tmp_path / "first", tmp_path / "second"
+    call([*words, f"store_copy={first}"], tmp_path / "unused")
+    with results_store(bucket.url) as place:
+        assert scores(place) == scores(reference)
+    (copy,) = first.iterdir()
+    assert set(executions(copy).values()) == {1}
+    again = call([*words, f"store_copy={second}"], tmp_path / "unused")
+    assert "siglip sva 1.2M frozen 737k s0" in again.stdout
+    assert not list(second.glob("*/tune")), "another machine needs no model to know that all is done"
+    drawn = [sys.executable, str(PROJECT / "analysis" / "plot_fig6.py"), "--store", bucket.url]
+    result = subprocess.run(drawn, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from cambrian.errors import UserError, leaving_on_user_error
-from cambrian.runtime import PROJECT, SHIPPED
-from cambrian.sweep.files import tree_bytes
-from cambrian.sweep.garbage import Garbage, collect, leftovers, remove_unneeded, unneeded
+from cambrian.runtime import Runtime
+from cambrian.sweep.bucket_store import open_store
+from cambrian.sweep.garbage import Garbage, collect, leftovers, remove_unneeded, unneeded, weigh
+from cambrian.sweep.place import locate_store
 from cambrian.sweep.records import read_records
 from cambrian.sweep.rendering import size
 from cambrian.sweep.retry import try_again
@@ -43,9 +42,10 @@ def main(arguments: Sequence[str]) -> int:
         UserError: for a store or a digest that is not there.
     """
     given = make_parser().parse_args(arguments)
-    store = Store(given.store, shipped=(SHIPPED,))
-    if given.verb != "why" and not (store.root / "store.json").exists():
-        raise UserError(f"{store.root} is no store; name one with --store DIR or CAMBRIAN_STORE")
+    place = locate_store(given.store)
+    store = open_store(Runtime(store=place.directory, bucket=place.url))
+    if given.verb != "why" and not store.exists:
+        raise UserError(f"{store.place} is no store; name one with --store PLACE or CAMBRIAN_STORE")
     if given.verb == "status":
         return show_status(store, as_json=given.json)
     if given.verb == "why":
@@ -60,8 +60,11 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line: one verb and its options."""
     parser = argparse.ArgumentParser(prog="python -m cambrian.sweep", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    default = Path(os.environ.get("CAMBRIAN_STORE", PROJECT / "runs"))
-    common.add_argument("--store", type=Path, default=default, metavar="DIR", help="default: %(default)s")
+    common.add_argument(
+        "--store",
+        metavar="PLACE",
+        help="directory or URL; default: $CAMBRIAN_STORE, else runs/",
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     status, why_, retry_, gc = (
         verbs.add_parser(verb, help=text, description=text, parents=[common]) for verb, text in HELP.items()
@@ -112,7 +115,7 @@ def retry(store: Store, prefixes: Sequence[str], workers: int) -> int:
 
 def collect_garbage(store: Store, idle_days: float | None, *, really: bool) -> int:
     """Show what can go; remove it if `really`."""
-    sizes = {garbage: tree_bytes(garbage.path) for garbage in leftovers(store) + unneeded(store, idle_days)}
+    sizes = {garbage: weigh(garbage) for garbage in leftovers(store) + unneeded(store, idle_days)}
     if not sizes:
         print("nothing to remove")
         return 0

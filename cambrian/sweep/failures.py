@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cambrian.errors import DataError, UserError
+from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.files import CorruptEntryError, is_full_disk
-from cambrian.sweep.lease import LeaseLostError
-from cambrian.sweep.store import MissingArtifactError
+from cambrian.sweep.owner import LeaseLostError
 
 
 class FailureClass(StrEnum):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,15 @@ def read_manifest(entry: Path, kind: str, digest: str) -> dict[str, Any]:
             content = file.read()
     except FileNotFoundError:
         raise CorruptEntryError(f"{path} is missing") from None
+    return parse_manifest(content, path, kind, digest)
+
+
+def parse_manifest(content: bytes, path: str, kind: str, digest: str) -> dict[str, Any]:
+    """Check that the `content` of a manifest at `path` is whole and belongs there.
+
+    Raises:
+        CorruptEntryError: if not.
+    """
     if content[-TAIL_LENGTH:] != _tail(content[:-TAIL_LENGTH]):
         raise CorruptEntryError(f"{path} does not match its own checksum")
     manifest: dict[str, Any] = json.loads(content)
@@ -109,6 +119,17 @@ def is_full_disk(error: BaseException) -> bool:
         return True
     text = str(error)
     return any(words in text for words in FULL_DISK) and "Reader" not in text
+
+
+def explain_full_disk(error: Exception, disk: Path, *folders: Path) -> None:
+    """Add to an `error` for want of space on `disk` what is free and, unless it says so, what is needed.
+
+    What the `folders` of the stage hold is the least that it needs.
+    """
+    if is_full_disk(error):
+        if not getattr(error, "__notes__", ()):
+            error.add_note(f"this stage needs more than {sum(map(tree_bytes, folders)):,} bytes")
+        error.add_note(f"{disk} has {shutil.disk_usage(disk).free:,} bytes free")
 
 
 def tree_bytes(path: Path) -> int:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from cambrian.errors import UserError
 from cambrian.stages.base import KINDS
-from cambrian.sweep.files import CorruptEntryError, read_manifest
-from cambrian.sweep.lease import SESSION, guard
-from cambrian.sweep.presence import SILENCE_SECONDS, Holder, holders, is_working
-from cambrian.sweep.records import is_finished, read_records
+from cambrian.sweep.files import CorruptEntryError, tree_bytes
+from cambrian.sweep.layer import Layer
+from cambrian.sweep.lease import guard
+from cambrian.sweep.presence import SILENCE_SECONDS, Holder, is_working
+from cambrian.sweep.records import read_records
 from cambrian.sweep.rendering import duration
-from cambrian.sweep.store import DIGEST_LENGTH, Store, empty_trash
+from cambrian.sweep.store import Store, empty_trash
 
 RESULT = "evaluate"
 """The kind of stage for whose sake all others are made."""
@@ -31,9 +32,13 @@ class Garbage:
     """One thing that may go."""
 
     path: Path
+    """In the store's directory; what lies in object storage has the place there that it would have here."""
     label: str = ""
     """Of a finished stage."""
     why: str
+    is_remote: bool = False
+    """Whether it lies in object storage, out of reach of the methods for files."""
+    remote_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,10 @@ class Entry:
     kind: str
     label: str
     inputs: tuple[str, ...]
+    is_own: bool
+    """Whether it is not shipped."""
+    bytes: int
+    """Of its files, without the manifest."""
 
 
 def collect(store: Store) -> list[Garbage]:
@@ -53,13 +62,17 @@ def collect(store: Store) -> list[Garbage]:
     """
     found = leftovers(store)
     for garbage in found:
-        _remove(store, garbage.path)
+        _remove(store, garbage)
     return found
 
 
 def leftovers(store: Store) -> list[Garbage]:
     """What dead processes left and nobody will ever read; touches nothing."""
     found = [
+        Garbage(path=store.root / stray.key, why=stray.why, is_remote=True, remote_bytes=stray.bytes)
+        for stray in store.strays()
+    ]
+    found += [
         Garbage(path=path, why="result of a process that is gone")
         for path in children(store.root / "staging")
         if not is_working(store.locks, path.name.partition(".")[0], path.name.partition(".")[2])
@@ -67,7 +80,7 @@ def leftovers(store: Store) -> list[Garbage]:
     found += [
         Garbage(path=path, why="checkpoints of a finished stage")
         for path in children(store.root / "work")
-        if is_finished(store, path.name)
+        if store.own_kind_of(path.name)
     ]
     found += [
         Garbage(path=path, why="lease of a process that is gone")
@@ -77,7 +90,7 @@ def leftovers(store: Store) -> list[Garbage]:
     found += [
         Garbage(path=path, why="failure of a stage that is finished since")
         for path in children(store.root / "failed")
-        if path.suffix == ".json" and is_finished(store, path.stem)
+        if path.suffix == ".json" and store.own_kind_of(path.stem)
     ]
     drafts = [path for pattern in DRAFTS for path in sorted(store.root.glob(pattern))]
     return found + [
@@ -102,22 +115,28 @@ def unneeded(store: Store, idle_days: float | None = None) -> list[Garbage]:
         for path in children(store.root / "quarantine")
         if path.suffix != ".shipped"
     ]
-    at_work = [holder for holder in holders(store.locks) if holder.is_live]
+    at_work = [holder for holder in store.holders() if holder.is_live]
     in_use = {*used(store, at_work), *(holder.digest for holder in at_work)}
     if idle_days is not None:
         found += [
             Garbage(path=path, why=f"checkpoints untouched for {duration(seconds)}")
             for path in children(store.root / "work")
             if path.name not in in_use
-            and not is_finished(store, path.name)
+            and not store.own_kind_of(path.name)
             and (seconds := idle_seconds(path)) > idle_days * 86400
         ]
     entries = read_entries(store)
     needed = ancestors([*results(entries), *in_use], entries)
     return found + [
-        Garbage(path=store.root / entry.kind / digest, label=entry.label, why="no result needs it")
+        Garbage(
+            path=store.root / entry.kind / digest,
+            label=entry.label,
+            why="no result needs it",
+            is_remote=store.is_remote,
+            remote_bytes=entry.bytes if store.is_remote else 0,
+        )
         for digest, entry in entries.items()
-        if digest not in needed and (store.root / entry.kind / digest).is_dir()
+        if digest not in needed and entry.is_own
     ]
 
 
@@ -127,8 +146,11 @@ def remove_unneeded(store: Store, idle_days: float | None = None) -> list[Garbag
     Returns:
         What was removed.
     """
-    with guard(store.locks, SESSION):
+    with store.undisturbed():
         found = unneeded(store, idle_days)
+        for garbage in found:
+            if garbage.is_remote:
+                store.delete_remotely(garbage.path)
         trash = [store.put_in_trash(garbage.path) for garbage in found]
     for path in trash:
         if path is not None:
@@ -136,26 +158,35 @@ def remove_unneeded(store: Store, idle_days: float | None = None) -> list[Garbag
     return found
 
 
+def weigh(garbage: Garbage) -> int:
+    """Bytes that its removal gives back, wherever they lie."""
+    return garbage.remote_bytes + tree_bytes(garbage.path)
+
+
 def read_entries(store: Store) -> dict[str, Entry]:
-    """Read the manifests of all finished stages of both layers; damaged ones stay where they are.
+    """Read the manifests of all finished stages of all layers; damaged ones stay where they are.
 
     Raises:
         UserError: naming the damaged ones.
     """
     entries, faults = {}, []
-    for layer in [*store.shipped, store.root]:
+    for read, is_own in [
+        *((Layer(path).manifests, False) for path in store.shipped),
+        (store.own_manifests, True),
+    ]:
         for kind in KINDS:
-            for path in children(layer / kind):
-                if len(path.name) != DIGEST_LENGTH:
+            for digest, manifest in read(kind):
+                if isinstance(manifest, CorruptEntryError):
+                    if is_own:  # what is shipped was made from what is shipped, and stays
+                        faults.append(str(manifest))
                     continue
-                try:
-                    manifest = read_manifest(path, kind, path.name)
-                except CorruptEntryError as fault:
-                    if layer == store.root:  # what is shipped was made from what is shipped, and stays
-                        faults.append(str(fault))
-                    continue
-                inputs = tuple(manifest["inputs"].values())
-                entries[path.name] = Entry(kind=kind, label=manifest["label"], inputs=inputs)
+                entries[digest] = Entry(
+                    kind=kind,
+                    label=manifest["label"],
+                    inputs=tuple(manifest["inputs"].values()),
+                    is_own=is_own,
+                    bytes=sum(file["bytes"] for file in manifest["files"].values()),
+                )
     if faults:
         raise UserError(
             "\n".join(
@@ -207,8 +238,11 @@ def idle_seconds(path: Path) -> float:
         return 0.0
 
 
-def _remove(store: Store, path: Path) -> None:
-    if path.suffix != ".lease":
+def _remove(store: Store, garbage: Garbage) -> None:
+    path = garbage.path
+    if garbage.is_remote:
+        store.delete_remotely(path)
+    elif path.suffix != ".lease":
         store.discard(path)
         return
     with guard(store.locks, path.stem):  # nobody takes it over meanwhile

@@ -178,7 +178,7 @@ def print_standings(standings: Standings, store: Store, stopped: str) -> None:
     console.print(table)
     for name, reason in standings.unfinished.items():
         console.print(f"no result: {name}: {reason}")
-    console.print(f"results: {store.root}")
+    console.print(f"results: {store.place}")
 
 
 def _climb(standings: Standings, plan: Plan, store: Store, runtime: Runtime) -> str:

@@ -18,7 +18,7 @@ from cambrian.sweep.produce import produce
 from cambrian.sweep.progress import Board, ProgressFile, progress_path
 from cambrian.sweep.records import clear_record, write_record
 from cambrian.sweep.schedule import Schedule
-from cambrian.sweep.stage_log import StageLog, stage_log
+from cambrian.sweep.stage_log import StageLog, log_path, stage_log
 from cambrian.sweep.store import Store
 from cambrian.tracking.trackers import make_tracker
 
@@ -43,8 +43,7 @@ def run_task(
             if store.find(stage.kind, stage.digest) is None:
                 if stopping():
                     raise Preempted(f"{stage.label} was not begun")
-                with stage_log(store, stage.digest) as record:
-                    failure = _make(stage, store, runtime, path, record, stopping)
+                failure = _make_with_trail(stage, store, runtime, path, stopping)
                 if failure is not None:
                     failures[stage.digest] = failure
                     write_record(store, stage, runtime, failure)
@@ -68,6 +67,22 @@ def run_inline(
         board.started(task)
         failures = run_task([plan.stages[digest] for digest in task.stages], store, runtime, stopping)
         board.finished(task, schedule.finish(task, failures))
+
+
+def _make_with_trail(
+    stage: Stage, store: Store, runtime: Runtime, progress: Path, stopping: Callable[[], bool]
+) -> Failure | None:
+    """Make `stage`; what is recorded of it goes on from where another machine may have left it."""
+    trail = (log_path(store, stage.digest), runtime.tracking / f"{stage.digest}.jsonl")
+    for file in trail:
+        store.obtain(file)
+    try:
+        with stage_log(store, stage.digest) as record:
+            return _make(stage, store, runtime, progress, record, stopping)
+    finally:
+        for file in trail:
+            if file.exists():
+                store.share(file)
 
 
 def _make(

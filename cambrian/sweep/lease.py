@@ -11,21 +11,19 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import secrets
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-import psutil
 from filelock import FileLock
+
+from cambrian.sweep.claim import Claim
+from cambrian.sweep.owner import LeaseLostError, Owner, Silence, parse_owner
 
 log = logging.getLogger(__name__)
 
@@ -33,54 +31,6 @@ POLL_SECONDS = 0.2
 """How often a waiting process looks again."""
 SESSION = "session-"
 """Start of the names under which whole sweeps, not single stages, hold a lease of their own."""
-
-
-class LeaseLostError(RuntimeError):
-    """Another process took over while this one was thought dead; its result is dropped, not published."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Owner:
-    """The process that holds a lease."""
-
-    token: str
-    pid: int
-    started: str
-    """Start of the process, so that a reused process id is not mistaken for it."""
-    host: str
-    machine: str
-    """Boot and process namespace: where `pid` means something."""
-    since: str
-    """UTC time of the acquisition."""
-    label: str = ""
-    """What it makes, for people."""
-    uses: Sequence[str] = ()
-    """Digests that must stay in the store as long as it lives."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether its process id can be looked up from here."""
-        return self.machine == this_machine()
-
-    @property
-    def is_known_dead(self) -> bool:
-        """Whether it ran on this machine and is gone. Always False for other machines."""
-        return self.is_local and process_start(self.pid) != self.started
-
-
-@dataclass(kw_only=True)
-class _Watch:
-    """What a waiting process has seen: the owner's token and last touch, and since when they are the same."""
-
-    ttl: float
-    seen: tuple[str, int] = ("", 0)
-    since: float = field(default_factory=time.monotonic)
-
-    def is_silent(self, owner: Owner, touched: int) -> bool:
-        """Whether an owner on another machine has not touched its lease for the time to live."""
-        if (owner.token, touched) != self.seen:
-            self.seen, self.since = (owner.token, touched), time.monotonic()
-        return not owner.is_local and time.monotonic() - self.since > self.ttl
 
 
 class Lease:
@@ -95,6 +45,7 @@ class Lease:
         ttl: float,
         heartbeat: float,
         uses: Sequence[str] = (),
+        claim: Claim | None = None,
     ) -> None:
         """Prepare a lease on `digest` below the directory `locks`.
 
@@ -105,6 +56,7 @@ class Lease:
             uses: digests that must stay in the store meanwhile.
             ttl: seconds after which a silent owner on another machine counts as dead.
             heartbeat: seconds between two touches of the file.
+            claim: what has to be held as well, if other machines do not see `locks`.
         """
         self.locks = locks
         self.digest = digest
@@ -113,19 +65,23 @@ class Lease:
         self.heartbeat = heartbeat
         self.uses = tuple(uses)
         self.token = secrets.token_hex(8)
+        self._claim = claim
         self._path = _lease_path(locks, digest)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"lease {digest[:12]}", daemon=True)
 
     def __enter__(self) -> Lease:
         self.locks.mkdir(parents=True, exist_ok=True)
-        watch = _Watch(ttl=self.ttl)
-        announced = ""
-        while (owner := self._take(watch)) is not None:
-            if owner.token != announced:
-                announced = owner.token
-                log.warning("waiting: %s", self._held_by(owner))
-            time.sleep(POLL_SECONDS)
+        silence = Silence(ttl=self.ttl)
+        self._wait(lambda: self._take(silence))
+        if self._claim is not None:
+            own, claim = self._own(), self._claim
+            try:
+                self._wait(lambda: claim.take(own))
+            except BaseException:
+                claim.release()
+                self._release()
+                raise
         self._thread.start()
         return self
 
@@ -134,9 +90,11 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        with guard(self.locks, self.digest):
-            if self._is_ours():
-                self._path.unlink()
+        try:
+            if self._claim is not None:
+                self._claim.release()
+        finally:
+            self._release()
 
     @contextmanager
     def fenced(self) -> Iterator[None]:
@@ -146,12 +104,17 @@ class Lease:
             LeaseLostError: if one has.
         """
         with guard(self.locks, self.digest):
-            if not self._is_ours():
-                raise LeaseLostError(
-                    f"{self._name} was taken over by another process; "
-                    "this process seemed dead for too long and its result is dropped"
-                )
+            self._check()
+            if self._claim is not None:
+                self._claim.check()
             yield
+
+    def _check(self) -> None:
+        if not self._is_ours():
+            raise LeaseLostError(
+                f"{self._name} was taken over by another process; "
+                "this process seemed dead for too long and its result is dropped"
+            )
 
     @property
     def _name(self) -> str:
@@ -164,12 +127,26 @@ class Lease:
         owner = read_owner(self.locks, self.digest)
         return owner is not None and owner.token == self.token
 
-    def _take(self, watch: _Watch) -> Owner | None:
+    def _release(self) -> None:
+        with guard(self.locks, self.digest):
+            if self._is_ours():
+                self._path.unlink()
+
+    def _wait(self, take: Callable[[], Owner | None]) -> None:
+        """Try until there is no other owner, and say once of each who it is."""
+        announced = ""
+        while (owner := take()) is not None:
+            if owner.token != announced:
+                announced = owner.token
+                log.warning("waiting: %s", self._held_by(owner))
+            time.sleep(POLL_SECONDS)
+
+    def _take(self, silence: Silence) -> Owner | None:
         """Take the lease, or say who holds it."""
         with guard(self.locks, self.digest):
             owner = read_owner(self.locks, self.digest)
             if owner is not None:
-                silent = watch.is_silent(owner, self._path.stat().st_mtime_ns)
+                silent = silence.is_silent(owner, self._path.stat().st_mtime_ns)
                 if not owner.is_known_dead and not silent:
                     return owner
                 why = f"was not heard of for {self.ttl:g} s" if silent else "is gone"
@@ -177,27 +154,23 @@ class Lease:
             self._write()
         return None
 
+    def _own(self) -> Owner:
+        return Owner.this_process(self.token, self.label, self.uses)
+
     def _write(self) -> None:
-        own = Owner(
-            token=self.token,
-            pid=os.getpid(),
-            started=process_start(os.getpid()) or "",
-            host=platform.node(),
-            machine=this_machine(),
-            since=datetime.now(UTC).isoformat(timespec="seconds"),
-            label=self.label,
-            uses=self.uses,
-        )
         draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(own)))
+        draft.write_text(json.dumps(asdict(self._own())))
         draft.replace(self._path)
 
     def _beat(self) -> None:
         """Touch the file until released; that needs no disk space, so a full disk loses no lease."""
         while not self._stop.wait(self.heartbeat):
             try:
-                with self.fenced():
+                with guard(self.locks, self.digest):
+                    self._check()
                     os.utime(self._path)
+                if self._claim is not None:
+                    self._claim.beat()
             except LeaseLostError as lost:
                 log.error("%s", lost)
                 return
@@ -218,37 +191,7 @@ def read_owner(locks: Path, digest: str) -> Owner | None:
         text = _lease_path(locks, digest).read_text()
     except FileNotFoundError:
         return None
-    try:
-        return Owner(**json.loads(text))
-    except (TypeError, ValueError):
-        log.warning("unreadable lease %s", _lease_path(locks, digest))
-        nobody = "unknown"
-        return Owner(token=nobody, pid=0, started="", host=nobody, machine=nobody, since=nobody)
-
-
-def process_start(pid: int) -> str | None:
-    """When process `pid` of this machine started, in a form to compare; None if it is gone or a zombie."""
-    if sys.platform == "linux":
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        fields = stat.rpartition(")")[2].split()  # from the third field of proc(5) on: state, ppid, ...
-        return None if fields[0] in "ZX" else fields[19]
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
-
-
-@cache
-def this_machine() -> str:
-    """Name this boot of this machine and, on Linux, this namespace of process ids."""
-    if sys.platform == "linux":
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
-    return platform.node()
+    return parse_owner(text, str(_lease_path(locks, digest)))
 
 
 def _lease_path(locks: Path, digest: str) -> Path:

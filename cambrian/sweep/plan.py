@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from cambrian.stages.base import Artifact, Stage
+from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.estimate import Rates, longest_paths, sample
 from cambrian.sweep.provenance import code_fingerprint
-from cambrian.sweep.store import MissingArtifactError, Store
+from cambrian.sweep.store import Store
 
 SAMPLES = 64
 """Finished stages of a kind that are read to estimate unfinished ones."""
@@ -167,12 +168,7 @@ def make_plan(
         digest: stages[digest]
         for digest in _ancestors((final for run in runs for final in run.finals), stages, stages)
     }
-    names = {kind: store.digests(kind) for kind in {stage.kind for stage in needed.values()}}
-    found: dict[str, Artifact] = {}
-    for digest, stage in needed.items():
-        artifact = store.find(stage.kind, digest) if digest in names[stage.kind] else None
-        if artifact is not None:
-            found[digest] = artifact
+    found = store.find_all(needed.values())
     wanted = {final for run in runs for final in run.finals}
     states: dict[str, State] = {}
     for digest in reversed(needed):
@@ -210,7 +206,7 @@ def make_verified_plan(runs: Sequence[Run], stages: Mapping[str, Stage], store: 
         read = {digest for pending in plan.pending for digest in plan.stages[pending].inputs.values()}
         try:
             for digest in sorted(read - set(plan.pending)):
-                store.load(plan.stages[digest].kind, digest)
+                store.verify(plan.stages[digest].kind, digest)
         except MissingArtifactError:
             continue
         return plan

@@ -15,7 +15,7 @@ from filelock import FileLock
 from cambrian.benchmarks.suite import select
 from cambrian.config import Study
 from cambrian.recipe import Recipe
-from cambrian.stages.base import digest_of
+from cambrian.stages.base import Stage, digest_of
 from cambrian.sweep.execute import execute
 from cambrian.sweep.lineage import Lineage, encoder_stage, language_stage, world_of
 from cambrian.sweep.plan import Plan, State, make_plan
@@ -120,12 +120,12 @@ def _shorten(recipe: Recipe, store: Store) -> Recipe:
     instruct = min(recipe.instruct.examples, STEPS * scale.tune.batch_size)
     encoders = tuple(
         encoder
-        if store.find("encoder", encoder_stage(encoder, world).digest)
+        if _is_here(store, encoder_stage(encoder, world))
         else replace(encoder, optimization=_brief(encoder.optimization))
         for encoder in recipe.encoders
     )
     llm = recipe.llm
-    if not store.find("language", language_stage(llm, world).digest):
+    if not _is_here(store, language_stage(llm, world)):
         llm = replace(llm, optimization=_brief(llm.optimization))
     asked = select(recipe.benchmarks.include)[:BENCHMARKS]
     return replace(
@@ -136,6 +136,11 @@ def _shorten(recipe: Recipe, store: Store) -> Recipe:
         instruct=replace(recipe.instruct, examples=instruct),
         benchmarks=replace(recipe.benchmarks, include=tuple(row.id for row in asked), questions=QUESTIONS),
     )
+
+
+def _is_here(store: Store, stage: Stage) -> bool:
+    """Whether `stage` is finished; its files are then on this machine, where the scratch store looks."""
+    return store.find(stage.kind, stage.digest) is not None and bool(store.load(stage.kind, stage.digest))
 
 
 def _brief(optimization: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cambrian.sweep.lease import SESSION, Owner, read_owner
+from cambrian.sweep.lease import SESSION, read_owner
+from cambrian.sweep.owner import Owner
 
 SILENCE_SECONDS = 3600.0
 """Silence after which an owner on another machine is taken for dead, allowing for clocks that differ."""

@@ -10,10 +10,12 @@ from typing import Any
 from cambrian.runtime import Runtime, Tracker
 from cambrian.stages.base import KINDS, Artifact, Stage, StageContext
 from cambrian.stages.launch import run_stage
+from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.failures import Failure
+from cambrian.sweep.files import explain_full_disk
 from cambrian.sweep.lease import Lease
 from cambrian.sweep.provenance import Stopwatch, code_fingerprint
-from cambrian.sweep.store import MissingArtifactError, Store
+from cambrian.sweep.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ def load_inputs(stage: Stage, store: Store) -> dict[str, Artifact]:
         kind = store.kind_of(digest)
         try:
             if kind is None:
-                raise MissingArtifactError(f"{digest[:12]} is not in the store {store.root}")
+                raise MissingArtifactError(f"{digest[:12]} is not in the store {store.place}")
             inputs[role] = store.load(kind, digest)
         except MissingArtifactError as missing:
             raise MissingArtifactError(
@@ -97,16 +99,17 @@ def _make(
     stopwatch = Stopwatch()
     facts: dict[str, Any] = {}
     try:
-        context = StageContext(
-            payload=payload,
-            workdir=store.workdir(stage.digest),
-            runtime=runtime,
-            tracker=tracker,
-            progress=progress,
-            stopping=stopping,
-            note=facts.update,
-        )
-        metrics = run_stage(KINDS[stage.kind], stage.recipe, inputs, context)
+        with store.workdir(stage.digest) as workdir:
+            context = StageContext(
+                payload=payload,
+                workdir=workdir,
+                runtime=runtime,
+                tracker=tracker,
+                progress=progress,
+                stopping=stopping,
+                note=facts.update,
+            )
+            metrics = run_stage(KINDS[stage.kind], stage.recipe, inputs, context)
         check_metrics(stage.label, metrics)
         provenance = stopwatch.provenance(stage.work) | facts
         artifact = store.publish(
@@ -114,14 +117,14 @@ def _make(
         )
         tracker.summarize(metrics)
     except Exception as error:
-        store.explain_full_disk(error, payload, store.root / "work" / stage.digest)
+        explain_full_disk(error, store.root, payload, store.root / "work" / stage.digest)
         failure = Failure.of(error)
         tracker.fail(failure.reason, failure.trace)
         raise
     finally:
         tracker.close()
         store.discard(payload)
-    store.discard(store.workdir(stage.digest))
+    store.discard_work(stage.digest)
     log.info("%s done in %.1f s", stage.label, provenance["seconds"])
     return artifact
 

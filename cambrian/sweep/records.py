@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian.runtime import Runtime
-from cambrian.stages.base import KINDS, Stage
+from cambrian.stages.base import Stage
 from cambrian.sweep.failures import Failure, FailureClass
 from cambrian.sweep.files import write_durably
 from cambrian.sweep.stage_log import log_path
@@ -72,19 +72,20 @@ def write_record(store: Store, stage: Stage, runtime: Runtime, failure: Failure)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, json.dumps(asdict(record), indent=1).encode())
+        store.share(path)
     except OSError as error:
         log.warning("cannot note the failure of %s: %s", stage.label, error)
 
 
 def clear_record(store: Store, digest: str) -> None:
     """Forget the failure of a stage that is finished now."""
-    record_path(store, digest).unlink(missing_ok=True)
+    store.withdraw(record_path(store, digest))
 
 
 def read_records(store: Store) -> Iterator[FailureRecord]:
     """Give what is noted of each failed stage, by digest; not of those that are finished since."""
-    for path in sorted((store.root / "failed").glob("*.json")):
-        if is_finished(store, path.stem):
+    for path in store.gather("failed"):
+        if path.suffix != ".json" or store.own_kind_of(path.stem):
             continue
         try:
             yield _read(path)
@@ -92,11 +93,6 @@ def read_records(store: Store) -> Iterator[FailureRecord]:
             continue  # made in this moment
         except (KeyError, TypeError, ValueError) as error:
             log.warning("unreadable record of a failure, delete it: %s (%s)", path, error)
-
-
-def is_finished(store: Store, digest: str) -> bool:
-    """Whether the stage is in the store, whatever is left of earlier attempts; no manifest is read."""
-    return any((store.root / kind / digest).is_dir() for kind in KINDS)
 
 
 def record_path(store: Store, digest: str) -> Path:

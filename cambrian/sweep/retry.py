@@ -93,4 +93,5 @@ def _inputs(stages: Iterable[Stage], store: Store) -> dict[str, Stage]:
 
 def _runtime(record: FailureRecord, store: Store, workers: int) -> Runtime:
     cluster = "inline" if workers == 1 else "laptop"
-    return replace(record.rebuild_runtime(store.root), cluster=cluster, workers=workers)
+    url = store.place if store.is_remote else None
+    return replace(record.rebuild_runtime(store.root), bucket=url, cluster=cluster, workers=workers)

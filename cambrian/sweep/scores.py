@@ -49,7 +49,7 @@ def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
         (failure.failure_class, plan.stages[digest].label, failure.reason, log_path(store, digest))
         for digest, failure in outcome.failed.items()
     )
-    for line in [*lines, f"results: {store.root}"]:
+    for line in [*lines, f"results: {store.place}"]:
         console.print(line, markup=False, soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cambrian.config import Study, read_study
 from cambrian.errors import UserError
-from cambrian.runtime import SHIPPED
+from cambrian.sweep.bucket_store import open_store
 from cambrian.sweep.cost import price
 from cambrian.sweep.execute import execute, worker_count
 from cambrian.sweep.fidelity import print_fidelity
@@ -67,7 +67,7 @@ def run(study: Study) -> int:
     if study.fidelity is not None:
         print_fidelity(study.recipes, study.fidelity)
         return 0
-    store = Store(study.runtime.store, shipped=(SHIPPED,))
+    store = open_store(study.runtime)
     plan, bill = make_study_plan(study, store)
     workers = worker_count(study.runtime) if bill is None else study.hardware.places
     if study.plan == "json":

@@ -12,13 +12,13 @@ from rich.table import Table
 
 from cambrian.stages.base import KINDS
 from cambrian.sweep.files import tree_bytes
-from cambrian.sweep.garbage import children, leftovers
-from cambrian.sweep.presence import Holder, holders
+from cambrian.sweep.garbage import children, leftovers, weigh
+from cambrian.sweep.presence import Holder
 from cambrian.sweep.progress import Step, read_step
-from cambrian.sweep.records import is_finished, read_records
+from cambrian.sweep.records import read_records
 from cambrian.sweep.rendering import duration, size
 from cambrian.sweep.scores import failure_lines
-from cambrian.sweep.store import DIGEST_LENGTH, Store
+from cambrian.sweep.store import Store
 
 
 def read_status(store: Store) -> dict[str, Any]:
@@ -35,18 +35,18 @@ def read_status(store: Store) -> dict[str, Any]:
          "leftovers": [{"path", "why", "bytes"}], for `gc`,
          "cache_bytes", "tracking_bytes"}
     """
-    at_work = holders(store.locks)
+    at_work = store.holders()
     records = list(read_records(store))
     steps = _steps(store)
     labels = {record.digest: str(record.stage["label"]) for record in records}
     labels |= {holder.digest: holder.owner.label for holder in at_work}
-    garbage = [{"path": str(g.path), "why": g.why, "bytes": tree_bytes(g.path)} for g in leftovers(store)]
+    garbage = [{"path": str(g.path), "why": g.why, "bytes": weigh(g)} for g in leftovers(store)]
     garbage += [
         {"path": str(path), "why": "found damaged", "bytes": tree_bytes(path)}
         for path in children(store.root / "quarantine")
     ]
     return {
-        "store": str(store.root),
+        "store": store.place,
         "stages": _stages(store),
         "sweeps": [_holder(holder) for holder in at_work if holder.is_session],
         "making": [
@@ -63,7 +63,7 @@ def read_status(store: Store) -> dict[str, Any]:
                 "bytes": tree_bytes(path),
             }
             for path in children(store.root / "work")
-            if not is_finished(store, path.name)
+            if not store.own_kind_of(path.name)
         ],
         "leftovers": garbage,
         "cache_bytes": tree_bytes(store.root / "cache"),
@@ -101,13 +101,9 @@ def print_status(status: Mapping[str, Any]) -> None:
 def _stages(store: Store) -> dict[str, dict[str, int]]:
     found = {}
     for kind in KINDS:
-        own = [path for path in children(store.root / kind) if len(path.name) == DIGEST_LENGTH]
-        shipped = store.digests(kind) - {path.name for path in own}
-        found[kind] = {
-            "finished": len(own),
-            "bytes": sum(tree_bytes(path) for path in own),
-            "shipped": len(shipped),
-        }
+        own = store.own_sizes(kind)
+        shipped = store.digests(kind) - own.keys()
+        found[kind] = {"finished": len(own), "bytes": sum(own.values()), "shipped": len(shipped)}
     return found
 
 

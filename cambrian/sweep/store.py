@@ -16,130 +16,115 @@ Read-only layers of the same form (artifacts shipped with the project) are looke
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cambrian.errors import UserError
 from cambrian.stages.base import KINDS, Artifact, Stage
+from cambrian.sweep.catalog import Catalog
+from cambrian.sweep.claim import Claim
 from cambrian.sweep.files import (
-    CorruptEntryError,
-    check_files,
-    is_full_disk,
     read_manifest,
     seal,
     sync_directory,
-    tree_bytes,
-    write_durably,
 )
 from cambrian.sweep.lease import SESSION, Lease, guard
-
-log = logging.getLogger(__name__)
-
-LAYOUT = 1
-"""Version of the directory layout."""
-
-DIGEST_LENGTH = 64
+from cambrian.sweep.presence import Holder, holders
 
 
-class MissingArtifactError(LookupError):
-    """A stage that was asked for is not in the store, or was found damaged and set aside."""
+@dataclass(frozen=True, kw_only=True)
+class Stray:
+    """Something in object storage that nobody will ever read."""
+
+    key: str
+    why: str
+    bytes: int
 
 
 @dataclass(frozen=True)
-class Store:
+class Store(Catalog):
     """A directory of finished stages. Making one touches nothing; the first write creates the directory.
 
-    Raises:
-        UserError: if `root` has the layout of another version of this program.
+    `BucketStore` is one in object storage. What it does differently are the methods that speak of other
+    machines: here all of them see the directory itself.
     """
 
-    root: Path
-    shipped: tuple[Path, ...] = ()
-    """Directories of the same form that are looked up after `root`, in this order, and never written."""
     lease_ttl: float = field(default=60.0, kw_only=True)
     """Seconds after which a silent owner on another machine counts as dead."""
     lease_heartbeat: float = field(default=5.0, kw_only=True)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "root", self.root.absolute())
-        marker = self.root / "store.json"
-        if marker.exists() and (found := json.loads(marker.read_text())["layout"]) != LAYOUT:
-            raise UserError(
-                f"the store {self.root} has layout {found}, this version of the program knows {LAYOUT}; "
-                "choose another directory with store=PATH, or the version of the program that made it"
-            )
-
-    @property
-    def locks(self) -> Path:
-        """Directory of leases."""
-        return self.root / "locks"
-
-    def digests(self, kind: str) -> set[str]:
-        """Names of all entries of `kind`, by two directory listings; no manifest is read."""
-        found: set[str] = set()
-        for layer in self._layers():
-            folder = layer / kind
-            if folder.is_dir():
-                # os.listdir: Path.iterdir is several times slower on 100,000 entries.
-                found.update(name for name in os.listdir(folder) if len(name) == DIGEST_LENGTH)  # noqa: PTH208
-        return found
-
-    def find(self, kind: str, digest: str) -> Artifact | None:
-        """Look `digest` up by its manifest alone. A damaged manifest is set aside and counts as missing."""
-        return self._look_up(kind, digest, whole=False)
-
-    def load(self, kind: str, digest: str) -> Artifact:
-        """Look `digest` up to use its files, after checking every one against its checksum.
-
-        Raises:
-            MissingArtifactError: if it is not there, or was damaged and moved to quarantine.
-        """
-        artifact = self._look_up(kind, digest, whole=True)
-        if artifact is None:
-            raise MissingArtifactError(f"{kind} {digest[:12]} is not in the store {self.root}")
-        return artifact
-
-    def kind_of(self, digest: str) -> str | None:
-        """Kind of the entry `digest`, if there is one."""
-        for layer in self._layers():
-            for kind in KINDS:
-                if (layer / kind / digest).is_dir():
-                    return kind
-        return None
-
-    def artifacts(self, kind: str) -> Iterator[Artifact]:
-        """Give every finished stage of `kind` in order of digest, from manifests alone."""
-        for digest in sorted(self.digests(kind)):
-            artifact = self.find(kind, digest)
-            if artifact is not None:
-                yield artifact
-
-    def is_shipped(self, artifact: Artifact) -> bool:
-        """Whether `artifact` lies in a read-only layer."""
-        return any(artifact.path.is_relative_to(layer) for layer in self.shipped)
-
     def lease(self, digest: str, label: str, uses: Sequence[str] = ()) -> Lease:
         """The right to make `digest` from `uses`; `with` waits while another live process holds it."""
-        self._prepare()
-        return Lease(self.locks, digest, label, ttl=self.lease_ttl, heartbeat=self.lease_heartbeat, uses=uses)
+        self.prepare()
+        return Lease(
+            self.locks,
+            digest,
+            label,
+            ttl=self.lease_ttl,
+            heartbeat=self.lease_heartbeat,
+            uses=uses,
+            claim=self._claim(digest),
+        )
 
     def session(self, label: str, uses: Sequence[str]) -> Lease:
         """The sign that a sweep is at work and needs the stages `uses`; it stands in nobody's way."""
         return self.lease(f"{SESSION}{secrets.token_hex(8)}", label, uses)
 
-    def workdir(self, digest: str) -> Path:
-        """Directory for checkpoints of `digest`; what an interrupted attempt left there is still there."""
+    def holders(self) -> list[Holder]:
+        """Who is at work here, or has died at it."""
+        return holders(self.locks)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Let no sweep begin for a while, so that what is not needed now stays so."""
+        self.prepare()
+        with guard(self.locks, SESSION):
+            yield
+
+    @contextmanager
+    def workdir(self, digest: str) -> Iterator[Path]:
+        """Give a directory for checkpoints of `digest`; what an interrupted attempt left is still there.
+
+        To be entered by the holder of the lease, and left when its attempt has ended either way.
+        """
         path = self.root / "work" / digest
         path.mkdir(parents=True, exist_ok=True)
-        return path
+        yield path
+
+    def discard_work(self, digest: str) -> None:
+        """Remove the checkpoints of a stage that is finished."""
+        self.discard(self.root / "work" / digest)
+
+    def share(self, file: Path) -> None:
+        """Let other machines have a small `file` below the store's directory."""
+
+    def withdraw(self, file: Path) -> None:
+        """Remove a small file from all machines, if it is there."""
+        file.unlink(missing_ok=True)
+
+    def obtain(self, file: Path) -> None:
+        """Get what another machine has shared as `file`, if this one does not have it."""
+
+    def gather(self, folder: str) -> list[Path]:
+        """All files directly in `folder` of the store, those of other machines included."""
+        return sorted((self.root / folder).glob("*"))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether finished stages lie somewhere else than in `root`."""
+        return False
+
+    def strays(self) -> list[Stray]:
+        """What dead processes left where only the store itself finds it."""
+        return []
+
+    def delete_remotely(self, path: Path) -> None:
+        """Remove what would be at `path` if the store lay in `root`; only if it `is_remote`."""
+        raise AssertionError(f"{path} is a file like others")
 
     def payload(self, lease: Lease) -> Path:
         """Empty directory for the files of a leased stage, on the store's file system.
@@ -184,27 +169,11 @@ class Store:
         }
         entry = self.root / stage.kind / stage.digest
         seal(payload, manifest)
+        self._send(stage, payload)
         with lease.fenced():
-            entry.parent.mkdir(exist_ok=True)
-            payload.rename(entry)
-            sync_directory(entry.parent)
-            sync_directory(self.root)
+            self._place(stage, payload, entry)
         manifest = read_manifest(entry, stage.kind, stage.digest)
         return Artifact(digest=stage.digest, path=entry, manifest=manifest)
-
-    def set_aside(self, kind: str, digest: str, reason: str, *, inode: int | None = None) -> None:
-        """Move an entry to quarantine, so that it counts as missing and is made again.
-
-        Does nothing if the entry is gone or, given `inode`, is no longer the one that was examined.
-        """
-        entry = self.root / kind / digest
-        self._prepare()
-        with guard(self.locks, digest):
-            if not entry.exists() or (inode is not None and entry.stat().st_ino != inode):
-                return
-            target = self.root / "quarantine" / f"{kind}-{digest}-{secrets.token_hex(4)}"
-            entry.rename(target)
-        log.warning("%s %s: %s; moved to %s, it will be made again", kind, digest[:12], reason, target)
 
     def discard(self, path: Path) -> None:
         """Remove a directory or file of the store that other processes may be removing as well."""
@@ -220,54 +189,19 @@ class Store:
         except FileNotFoundError:
             return None  # published, or removed by another process
 
-    def _layers(self) -> tuple[Path, ...]:
-        return (self.root, *self.shipped)
-
-    def _look_up(self, kind: str, digest: str, *, whole: bool) -> Artifact | None:
-        for layer in self._layers():
-            entry = layer / kind / digest
-            if layer != self.root and self._refusal(kind, digest).exists():
-                continue
-            try:
-                inode = entry.stat().st_ino
-            except FileNotFoundError:
-                continue
-            try:
-                manifest = read_manifest(entry, kind, digest)
-                if whole:
-                    check_files(entry, manifest)
-            except CorruptEntryError as fault:
-                if layer == self.root:
-                    self.set_aside(kind, digest, str(fault), inode=inode)
-                else:
-                    self._prepare()
-                    self._refusal(kind, digest).touch()
-                    log.warning("%s %s: %s; it will be made again", kind, digest[:12], fault)
-            else:
-                return Artifact(digest=digest, path=entry, manifest=manifest)
+    def _claim(self, digest: str) -> Claim | None:
+        """What has to be held besides the lease, for machines that do not see it."""
         return None
 
-    def _refusal(self, kind: str, digest: str) -> Path:
-        """Marker of a damaged entry of a read-only layer, which cannot be moved away."""
-        return self.root / "quarantine" / f"{kind}-{digest}.shipped"
+    def _send(self, stage: Stage, payload: Path) -> None:
+        """Do what is long of a publication, before anybody can see it."""
 
-    def _prepare(self) -> None:
-        marker = self.root / "store.json"
-        if not marker.exists():
-            for name in ("locks", "staging", "work", "quarantine"):
-                (self.root / name).mkdir(parents=True, exist_ok=True)
-            write_durably(marker, b'{"layout": %d}\n' % LAYOUT)
-
-    def explain_full_disk(self, error: Exception, *folders: Path) -> None:
-        """Add to an `error` for want of disk space what is free and, unless it says so, what is needed.
-
-        What the `folders` of the stage hold is the least that it needs.
-        """
-        if is_full_disk(error):
-            free = shutil.disk_usage(self.root).free
-            if not getattr(error, "__notes__", ()):
-                error.add_note(f"this stage needs more than {sum(map(tree_bytes, folders)):,} bytes")
-            error.add_note(f"{self.root} has {free:,} bytes free")
+    def _place(self, stage: Stage, payload: Path, entry: Path) -> None:
+        """Make the sealed files of `stage` visible, at once and whole."""
+        entry.parent.mkdir(exist_ok=True)
+        payload.rename(entry)
+        sync_directory(entry.parent)
+        sync_directory(self.root)
 
 
 def empty_trash(trash: Path) -> None:

@@ -16,17 +16,18 @@ from rich.console import Console
 from cambrian.errors import ConfigError, DataError, UserError
 from cambrian.runtime import Runtime
 from cambrian.sweep import failures, inline, scores
+from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.execute import Outcome, execute
 from cambrian.sweep.failures import WAITS, Failure, FailureClass, classify
 from cambrian.sweep.files import is_full_disk
 from cambrian.sweep.inline import run_task
-from cambrian.sweep.lease import LeaseLostError
+from cambrian.sweep.owner import LeaseLostError
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.produce import NonFiniteMetricsError
 from cambrian.sweep.records import read_records
 from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.stage_log import log_path
-from cambrian.sweep.store import MissingArtifactError, Store
+from cambrian.sweep.store import Store
 from cambrian.training import NonFiniteLoss
 
 Usage = namedtuple("Usage", "total used free")

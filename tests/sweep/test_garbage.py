@@ -101,7 +101,8 @@ def test_the_shipped_layer_counts_and_stays(tmp_path: Path) -> None:
 def test_a_live_sweep_keeps_what_it_plans_with_and_a_dead_one_nothing(store: Store) -> None:
     (align, tune, _), (other, *_) = chain("a"), chain("b")
     finish(store, align, other)
-    store.workdir(tune.digest)
+    with store.workdir(tune.digest):
+        pass
     with store.session("sweep", [align.digest, tune.digest]):
         assert [garbage.path.name for garbage in remove_unneeded(store, idle_days=0)] == [other.digest]
         assert (store.root / "work" / tune.digest).is_dir()
@@ -167,7 +168,8 @@ def test_with_a_damaged_entry_nothing_goes(store: Store) -> None:
 def test_work_goes_by_age_and_only_if_asked(store: Store) -> None:
     old, new = stage("tune", "old"), stage("tune", "new")
     for one in (old, new):
-        (store.workdir(one.digest) / "step").write_text("1")
+        with store.workdir(one.digest) as folder:
+            (folder / "step").write_text("1")
     finish(store, stage("evaluate", "a"))
     long_ago = time.time() - 10 * 86400
     for path in (store.root / "work" / old.digest, store.root / "work" / old.digest / "step"):

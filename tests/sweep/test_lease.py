@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.sweep.lease import Lease, LeaseLostError, process_start, read_owner, this_machine
+from cambrian.sweep.lease import Lease, read_owner
+from cambrian.sweep.owner import LeaseLostError, process_start, this_machine
 from cambrian.sweep.presence import is_working
 
 DIGEST = "ab" * 32
@@ -22,7 +23,7 @@ DIGEST = "ab" * 32
 CONTEND = """
 import os, random, sys, time
 from pathlib import Path
-from cambrian.sweep import lease
+from cambrian.sweep import lease, owner
 lease.POLL_SECONDS = 0.002
 folder, seed, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split()
 chance = random.Random(seed)
@@ -35,7 +36,7 @@ for turn, name in enumerate(names):
         pass
     with lease.Lease(folder / "locks", name, "contended", ttl=60, heartbeat=0.02):
         inside = folder / f"{name}.inside"
-        if inside.exists() and lease.process_start(int(inside.read_text() or 0)) is not None:
+        if inside.exists() and owner.process_start(int(inside.read_text() or 0)) is not None:
             print("overlap on", name)
         inside.write_text(str(os.getpid()))
         time.sleep(chance.random() * 0.004)

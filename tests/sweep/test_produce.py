@@ -16,8 +16,9 @@ from toy_stages import NullTracker, lines, make, toy
 from cambrian.runtime import Runtime
 from cambrian.stages.base import KINDS, Stage
 from cambrian.sweep import provenance
+from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.produce import NonFiniteMetricsError, produce
-from cambrian.sweep.store import MissingArtifactError, Store
+from cambrian.sweep.store import Store
 
 HERE = Path(__file__).parent
 

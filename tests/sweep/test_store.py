@@ -17,8 +17,9 @@ from toy_stages import make, toy
 from cambrian.errors import UserError
 from cambrian.stages.base import KINDS, Artifact, Stage
 from cambrian.sweep import files
+from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.garbage import collect
-from cambrian.sweep.store import MissingArtifactError, Store
+from cambrian.sweep.store import Store
 
 HEAVY = ("torch", "ray", "transformers", "timm", "hydra", "pandas")
 
@@ -220,8 +221,8 @@ def test_another_layout_is_refused_with_instructions(tmp_path: Path) -> None:
 
 def test_collect_removes_what_the_dead_left_and_nothing_else(store: Store) -> None:
     done = make(toy("done"), store)
-    store.workdir(done.digest)
-    unfinished = store.workdir(toy("unfinished").digest)
+    with store.workdir(done.digest), store.workdir(toy("unfinished").digest) as unfinished:
+        pass
     dead = store.root / "staging" / f"{toy('dead').digest}.0123"
     dead.mkdir()
     with store.lease(toy("alive").digest, "alive") as lease:

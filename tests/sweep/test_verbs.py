@@ -178,7 +178,7 @@ def test_status_reads_only(store: Store, capsys: pytest.CaptureFixture[str]) -> 
 def test_without_a_store_nothing_is_created(tmp_path: Path, words: list[str]) -> None:
     done = verb(*words, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{tmp_path / 'store'} is no store; name one with --store DIR or CAMBRIAN_STORE\n"
+    assert done.stderr == f"{tmp_path / 'store'} is no store; name one with --store PLACE or CAMBRIAN_STORE\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,83 @@
+"""From the sections `runtime`, `cluster`, `tracker` and `price` of a configuration to typed settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cambrian.errors import UserError, unknown_name
+from cambrian.runtime import Hardware, Runtime
+from cambrian.schema import read
+from cambrian.sweep.hardware import GPUS
+from cambrian.sweep.place import locate_store
+
+
+def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Runtime | None:
+    """Read how and where to run; None, and what is wrong goes to `faults`, if it makes no sense."""
+    tracker = config["tracker"]
+    values = {
+        **config["runtime"],
+        "cluster": config["cluster"]["name"],
+        "address": config["cluster"]["address"],
+        "trackers": ["jsonl"] + (["wandb"] if tracker["name"] == "wandb" else []),
+        "wandb_mode": tracker["mode"],
+        "wandb_project": tracker["project"],
+        "group": group,
+    }
+    before = len(faults)
+    settings = read(_RuntimeSettings, values, "runtime", faults)
+    if settings is None:
+        return None
+    limits = {"workers": (settings.workers, 0), "threads": (settings.threads, 1)}
+    limits |= {"micro_batch": (settings.micro_batch, 0), "processes": (settings.processes, 1)}
+    for name, (value, least) in limits.items():
+        if value < least:
+            faults.append(f"runtime.{name} must be at least {least}, got {value}")
+    if not 0 < settings.gpu_fraction <= 1:
+        faults.append(f"runtime.gpu_fraction must be above 0 and at most 1, got {settings.gpu_fraction}")
+    if settings.processes > 1 and settings.device not in ("cpu", "cuda"):
+        faults.append(
+            f"runtime.processes={settings.processes} takes the first GPUs it is given: set "
+            f"runtime.device=cuda (or cpu), got {settings.device}"
+        )
+    if len(faults) > before:
+        return None
+    try:
+        place = locate_store(config["store"], config["store_copy"])
+    except UserError as fault:
+        faults.append(f"store: {fault}")
+        return None
+    return Runtime(store=place.directory, bucket=place.url, **vars(settings))
+
+
+def read_hardware(config: Mapping[str, Any], faults: list[str]) -> Hardware | None:
+    """Read what a plan is priced for; None, and what is wrong goes to `faults`, if it makes no sense."""
+    hardware = read(Hardware, config["price"], "price", faults)
+    if hardware is None:
+        return None
+    if hardware.gpu not in GPUS:
+        faults.append(unknown_name("price.gpu", hardware.gpu, GPUS))
+    if not 0 < hardware.gpus_per_stage <= hardware.gpus:
+        faults.append(
+            f"price.gpus_per_stage must be from 1 to price.gpus, which is {hardware.gpus}, "
+            f"got {hardware.gpus_per_stage}"
+        )
+    return hardware
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RuntimeSettings:
+    cluster: str
+    address: str | None
+    workers: int
+    device: str
+    threads: int
+    processes: int
+    gpu_fraction: float
+    micro_batch: int
+    checkpoint_seconds: float
+    trackers: tuple[str, ...]
+    wandb_mode: str
+    wandb_project: str
+    group: str
