@@ -53,7 +53,7 @@ class LocalCrew:
         self._kills = kernel_kills()
         self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
         self._jobs: dict[Connection, Job] = {}
-        variables = _environment(jobs[0].runtime.threads, address)
+        variables = worker_environment(jobs[0].runtime.threads, address)
         for index, job in enumerate(jobs):
             self._start(job, index, variables)
 
@@ -105,8 +105,12 @@ class LocalCrew:
         return f"killed by {signal.Signals(-code).name}{hint}"
 
 
-def _environment(threads: int, address: str) -> dict[str, str]:
-    """The search path of this process, and the network of `address` alone."""
+def worker_environment(threads: int, address: str) -> dict[str, str]:
+    """Give a worker the search path of this process, and the network interface that has `address`.
+
+    Raises:
+        OSError: if none has.
+    """
     variables = {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "OMP_NUM_THREADS": str(max(1, threads)),

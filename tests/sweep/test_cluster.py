@@ -20,7 +20,7 @@ from cambrian.sweep.store import Store
 
 pytestmark = pytest.mark.slow
 
-SLOW = 'train {"slow": 0.5}'
+SLOW = 'train {"slow": 1.0}'
 STEPS = 12
 """Of what `train` trains, a checkpoint each."""
 
