@@ -101,7 +101,7 @@ def _start(scratch: Path, cpus: int, attempts: int = 3) -> None:
 
 def _joined(runtime: Runtime, variables: Mapping[str, str]) -> Iterator[Path]:
     address = os.environ.get("RAY_ADDRESS", "auto") if runtime.address in (None, "auto") else runtime.address
-    with environment(_reach(address)):
+    with environment(reach(address)):
         import ray  # which reads its environment now
 
         files = runtime.cache / "tune" / str(os.getpid())
@@ -128,7 +128,7 @@ def _join(address: str, variables: Mapping[str, str]) -> None:
         raise UserError(f"no Ray cluster at {address}: {error}") from error
 
 
-def _reach(address: str) -> dict[str, str]:
+def reach(address: str) -> dict[str, str]:
     """Make sure that somebody listens at HOST:PORT, and say how Ray is to be told of its own address.
 
     Ray takes 127.0.0.1 for this machine's address in the network, where a cluster that is bound to loopback
