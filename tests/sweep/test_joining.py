@@ -1,13 +1,16 @@
-"""Looking for a cluster before Ray does, which would try for minutes."""
+"""What is found out before work begins: whether there is a cluster, and whether a machine has the store."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
 from cambrian.errors import UserError
+from cambrian.runtime import Runtime
+from cambrian.stages.job import Job
 from cambrian.sweep.ray_cluster import LOOPBACK_ALONE, reach
 
 
@@ -30,3 +33,21 @@ def test_a_cluster_that_is_bound_to_loopback_is_told_from_one_that_is_not() -> N
 
 def test_what_ray_finds_by_itself_is_left_to_it() -> None:
     assert reach("auto") == {}
+
+
+def test_a_machine_that_does_not_see_the_store_is_named(tmp_path: Path) -> None:
+    from cambrian.stages.spread import Outpost  # Ray
+
+    job = Job(
+        function="regression:run",
+        recipe={},
+        inputs={},
+        payload=tmp_path / "payload",
+        workdir=tmp_path / "work",
+        runtime=Runtime(store=tmp_path, processes=2, spread=True),
+        rank=1,
+        count=2,
+        rendezvous="tcp://10.0.0.5:29500",
+    )
+    with pytest.raises(UserError, match=r"the store is not on machine .*, where worker 1 of 2 is to run: "):
+        Outpost().start(job)
