@@ -26,6 +26,10 @@ class ConfigError(UserError):
         super().__init__("\n".join([head, *(f"  - {fault}" for fault in self.faults)]))
 
 
+class PartnerLost(RuntimeError):  # noqa: N818 - it names the event
+    """The other workers of a stage cannot be reached: a consequence, if one of them says more."""
+
+
 @contextmanager
 def leaving_on_user_error() -> Iterator[None]:
     """Turn a `UserError` into its message on standard error and exit code 2, without a traceback."""

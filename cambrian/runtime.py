@@ -33,6 +33,8 @@ class Runtime:
     """Torch threads of one process."""
     processes: int = 1
     """Torch processes of a training stage, which share every batch; on CUDA each has a GPU of its own."""
+    spread: bool = False
+    """Whether the processes of a stage have been given places on several machines; said by who placed it."""
     gpu_fraction: float = 1.0
     """Part of a GPU that a stage of one process takes, for device cuda."""
     micro_batch: int = 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from cambrian.errors import PartnerLost
+from cambrian.memory import is_shortage
 
 BUCKET_BYTES = 64 << 20
 """Tensors are sent together up to this size: few messages, little memory beside the gradients themselves."""
@@ -45,8 +48,9 @@ class Workers:
         if self.count == 1:
             return list(numbers)
         sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
-        dist.all_reduce(sums)
-        return sums.tolist()
+        with _partners():
+            dist.all_reduce(sums)
+            return sums.tolist()
 
     def sum_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of its like in all workers, which have the same shapes in order."""
@@ -54,7 +58,8 @@ class Workers:
             return
         for bucket in _buckets(tensors):
             flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
-            dist.all_reduce(flat)
+            with _partners():
+                dist.all_reduce(flat)
             sums = flat.split([tensor.numel() for tensor in bucket])
             for tensor, total in zip(bucket, sums, strict=True):
                 tensor.copy_(total.view_as(tensor))
@@ -68,20 +73,39 @@ def current_workers(device: str) -> Workers:
 
 
 @contextmanager
-def joined(rank: int, count: int, rendezvous: Path, device: str) -> Iterator[None]:
-    """Make this process worker `rank` of `count`, which meet at the file `rendezvous`, for a while.
+def joined(rank: int, count: int, rendezvous: str, listener: int | None, device: str) -> Iterator[None]:
+    """Make this process worker `rank` of `count` for a while.
 
-    NCCL moves tensors between GPUs, Gloo between CPUs. After an error the others may be waiting in a sum, and
-    leaving in order would wait for them: the process is then to end as it is.
+    They meet at `rendezvous`, `file:///PATH` or `tcp://HOST:PORT`; the first of them serves the latter, by
+    the descriptor `listener` of a socket that listens there. NCCL moves tensors between GPUs, Gloo between
+    CPUs. After an error the others may be waiting in a sum, and leaving in order would wait for them: the
+    process is then to end as it is.
     """
     on_cuda = device.startswith("cuda")
     if on_cuda:
         torch.cuda.set_device(device)
-    dist.init_process_group(
-        "nccl" if on_cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=count
-    )
+    place = urlsplit(rendezvous)
+    if place.scheme == "file":
+        store = dist.FileStore(place.path, count)  # pyright: ignore[reportPrivateImportUsage]
+    else:
+        assert place.hostname is not None and place.port is not None, rendezvous
+        store = dist.TCPStore(  # pyright: ignore[reportPrivateImportUsage]
+            place.hostname, place.port, count, is_master=rank == 0, master_listen_fd=listener
+        )
+    dist.init_process_group("nccl" if on_cuda else "gloo", store=store, rank=rank, world_size=count)
     yield
     dist.destroy_process_group()
+
+
+@contextmanager
+def _partners() -> Iterator[None]:
+    """Name the error by which Gloo and NCCL say that a worker is gone or out of reach."""
+    try:
+        yield
+    except RuntimeError as error:
+        if is_shortage(error):
+            raise
+        raise PartnerLost(f"cannot sum over all workers of this stage any more: {error}") from error
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -1,4 +1,4 @@
-"""One process of a stage that trains in several; `cambrian.stages.launch` starts it and listens to it."""
+"""One process of a stage that trains in several; `cambrian.stages.crew` starts it and listens to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cambrian.memory import peak_bytes
 from cambrian.preemption import SIGNALS
 from cambrian.runtime import SilentTracker, Tracker
 from cambrian.stages.base import StageContext
-from cambrian.stages.launch import Job, Report
+from cambrian.stages.job import Job, Report
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal to be sent when the parent dies."""
@@ -90,7 +90,7 @@ def _work(job: Job, link: Link, stop: threading.Event) -> dict[str, Any] | None:
         note=lambda facts: link.send(("note", (dict(facts),))) if first else None,
     )
     module, _, name = job.function.partition(":")
-    with joined(job.rank, job.count, job.rendezvous, job.runtime.device):
+    with joined(job.rank, job.count, job.rendezvous, job.listener, job.runtime.device):
         try:
             metrics = getattr(importlib.import_module(module), name)(job.recipe, job.inputs, context)
         except Dismissed:

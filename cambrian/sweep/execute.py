@@ -51,7 +51,7 @@ def execute(plan: Plan, store: Store, runtime: Runtime) -> Outcome:
     Work that an interruption leaves behind is resumed by executing the same plan again.
 
     Raises:
-        UserError: if a stage asks for more than there is anywhere.
+        UserError: if a stage asks for more than there is.
     """
     if not plan.pending:
         return Outcome(done=(), failed={}, not_run={}, unfinished={})

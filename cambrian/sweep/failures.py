@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 
-from cambrian.errors import DataError, UserError
+from cambrian.errors import DataError, PartnerLost, UserError
+from cambrian.stages.job import WorkerDied
 from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.files import CorruptEntryError, is_full_disk
 from cambrian.sweep.owner import LeaseLostError
@@ -68,7 +68,8 @@ KNOWN: Mapping[type[BaseException] | str, FailureClass] = MappingProxyType(
         CorruptEntryError: FailureClass.INFRASTRUCTURE,
         LeaseLostError: FailureClass.INFRASTRUCTURE,
         MissingArtifactError: FailureClass.INFRASTRUCTURE,
-        "cambrian.stages.launch.WorkerDied": FailureClass.INFRASTRUCTURE,
+        WorkerDied: FailureClass.INFRASTRUCTURE,
+        PartnerLost: FailureClass.INFRASTRUCTURE,
         "cambrian.sweep.tuner.WorkerPreempted": FailureClass.INFRASTRUCTURE,
         "ray.exceptions.RayError": FailureClass.INFRASTRUCTURE,
         "torch.distributed.DistError": FailureClass.INFRASTRUCTURE,
@@ -146,15 +147,6 @@ def classify(error: BaseException) -> FailureClass:
 
 def _shorten(line: str) -> str:
     return line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}..."
-
-
-def kernel_kills() -> int:
-    """How many processes Linux has killed for want of memory since it started; 0 where it does not say."""
-    try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except FileNotFoundError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
 def _wants_memory(error: BaseException) -> bool:

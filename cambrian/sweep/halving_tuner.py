@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from cambrian.runtime import Runtime
 from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure
 from cambrian.sweep.halving import Candidate, Look, Standings, take_look
 from cambrian.sweep.plan import Plan
-from cambrian.sweep.resources import check_feasible, request
+from cambrian.sweep.resources import check_feasible, largest, request
 from cambrian.sweep.store import Store
-from cambrian.sweep.tuner import PreemptibleCallback, find_machines, work_until_told
+from cambrian.sweep.tuner import PreemptibleCallback, find_machines, place, reserve, work_until_told
 
 BELOW_ALL = -1.0
 """What Tune is told of a failed run, in percent: it counts as the worst."""
@@ -42,9 +43,12 @@ def climb(
         preemption: tells when to stop; then this returns once the workers have saved their work.
 
     Raises:
-        UserError: if a stage asks for more than any machine has.
+        UserError: if a stage asks for more than the machines have.
     """
-    check_feasible(plan, runtime, find_machines())
+    machines = find_machines()
+    check_feasible(plan, runtime, machines)
+    kinds = {plan.stages[digest].kind for digest in plan.pending}
+    bundles = reserve(largest([request(kind, runtime) for kind in kinds]), machines)
     notice = files / "stop"
     preemption.tell(notice)
     trainable = tune.with_resources(
@@ -53,10 +57,10 @@ def climb(
             candidates=standings.candidates,
             factor=standings.factor,
             store=store,
-            runtime=runtime,
+            runtime=replace(runtime, spread=len(bundles) > 1),
             notice=notice,
         ),
-        tune.PlacementGroupFactory([_largest_request(plan, runtime)]),
+        place(bundles),
     )
     tuner = tune.Tuner(
         trainable,
@@ -83,12 +87,6 @@ def climb(
         ),
     )
     tuner.fit()
-
-
-def _largest_request(plan: Plan, runtime: Runtime) -> dict[str, float]:
-    """What one worker needs that makes stages of every kind in turn."""
-    asked = [request(kind, runtime) for kind in {plan.stages[digest].kind for digest in plan.pending}]
-    return {"CPU": max(one.cpus for one in asked), "GPU": max(one.gpus for one in asked)}
 
 
 class LookTrainable(tune.Trainable):

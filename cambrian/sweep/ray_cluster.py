@@ -6,6 +6,8 @@ import logging
 import os
 import shutil
 import signal
+import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,8 @@ from cambrian.runtime import PROJECT, Runtime
 
 OBJECT_STORE_BYTES = 100 << 20
 """Results travel through the store on disk, so Ray's shared memory holds next to nothing."""
+REACH_SECONDS = 10.0
+"""For a cluster to answer that is there."""
 SOCKET_ROOM = 40
 """Longest parent of Ray's temporary directory: the paths of its sockets must stay under 104 characters."""
 
@@ -33,9 +37,10 @@ QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # sweeps are resumed from the store, never from Tune's own state
 }
-LOOPBACK = {
+LOOPBACK_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray's switch for listening on 127.0.0.1, and for having no other address."""
+LOOPBACK = LOOPBACK_ALONE | {
     "RAY_AUTH_MODE": "disabled",  # else Ray writes a token to the home directory
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's switch for listening on 127.0.0.1 alone
     "RAY_enable_metrics_collection": "0",
     "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "180",  # seconds; a busy machine needs more than the usual 60
     "RAY_worker_register_timeout_seconds": "300",
@@ -55,7 +60,7 @@ def ray_session(runtime: Runtime, cpus: int, threads: int) -> Iterator[Path]:
     ours = {"PYTHONPATH": _python_path(), "OMP_NUM_THREADS": str(threads)}
     if runtime.cluster == "ray":
         with environment(QUIET):
-            yield from _joined(runtime, ours)
+            yield from _joined(runtime, {**QUIET, **ours})
     else:
         with environment({**QUIET, **LOOPBACK, **ours}), scratch_directory() as scratch:
             yield from _started(scratch, cpus)
@@ -95,21 +100,58 @@ def _start(scratch: Path, cpus: int, attempts: int = 3) -> None:
 
 
 def _joined(runtime: Runtime, variables: Mapping[str, str]) -> Iterator[Path]:
+    address = os.environ.get("RAY_ADDRESS", "auto") if runtime.address in (None, "auto") else runtime.address
+    with environment(reach(address)):
+        import ray  # which reads its environment now
+
+        files = runtime.cache / "tune" / str(os.getpid())
+        try:
+            with _own_termination():
+                _join(address, variables)
+            yield files
+        finally:
+            ray.shutdown()
+            shutil.rmtree(files, ignore_errors=True)
+
+
+def _join(address: str, variables: Mapping[str, str]) -> None:
     import ray
 
-    files = runtime.cache / "tune" / str(os.getpid())
     try:
-        with _own_termination():
-            ray.init(
-                address=runtime.address or "auto",
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                runtime_env={"env_vars": dict(variables)},
-            )
-        yield files
-    finally:
-        ray.shutdown()
-        shutil.rmtree(files, ignore_errors=True)
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            runtime_env={"env_vars": dict(variables)},
+        )
+    except ConnectionError as error:
+        raise UserError(f"no Ray cluster at {address}: {error}") from error
+
+
+def reach(address: str) -> dict[str, str]:
+    """Make sure that somebody listens at HOST:PORT, and say how Ray is to be told of its own address.
+
+    Ray takes 127.0.0.1 for this machine's address in the network, where a cluster that is bound to loopback
+    does not listen, and then tries for minutes.
+
+    Raises:
+        UserError: if nobody listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return {}  # auto, and other words that Ray alone understands
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
+    except OSError as error:
+        raise UserError(
+            f"no Ray cluster at {address}: {error}. Start one with `ray start --head --port={port}`, or set "
+            "cluster.address (docs/cluster.md)"
+        ) from error
+    if host not in ("127.0.0.1", "localhost") or sys.platform != "linux":
+        return {}
+    sockets = [one for one in psutil.net_connections(kind="tcp") if one.status == psutil.CONN_LISTEN]
+    hosts = {one.laddr.ip for one in sockets if one.laddr and one.laddr.port == int(port)}
+    return LOOPBACK_ALONE if hosts <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"} else {}
 
 
 def _kill_leftovers(scratch: Path) -> None:

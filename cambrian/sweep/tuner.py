@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,15 +12,17 @@ from ray import tune
 from ray.exceptions import RayTaskError
 from ray.tune.search import Searcher
 
+from cambrian.memory import kernel_kills
 from cambrian.preemption import Preempted, Preemption
 from cambrian.runtime import Runtime
 from cambrian.stages.base import Stage
-from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure, kernel_kills
+from cambrian.stages.job import PlaceLost, WorkerDied
+from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure
 from cambrian.sweep.inline import run_task
 from cambrian.sweep.plan import Plan, Task
 from cambrian.sweep.progress import Board
 from cambrian.sweep.records import write_record
-from cambrian.sweep.resources import Resources, check_feasible, request
+from cambrian.sweep.resources import Request, Resources, check_feasible, request
 from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.store import Store
 
@@ -50,7 +53,7 @@ def fit(
         preemption: tells when to stop; then this returns once the workers have saved their work.
 
     Raises:
-        UserError: if a stage asks for more than any machine has.
+        UserError: if a stage asks for more than the machines have.
     """
     machines = find_machines()
     check_feasible(plan, runtime, machines)
@@ -61,12 +64,12 @@ def fit(
     members = {task.id: [plan.stages[digest] for digest in task.stages] for task in schedule.tasks.values()}
     trainable = tune.with_resources(
         tune.with_parameters(TaskTrainable, members=members, store=store, runtime=runtime, notice=notice),
-        lambda config: tune.PlacementGroupFactory([config["bundle"]]),  # pyright: ignore[reportArgumentType]
+        lambda config: place(config["bundles"]),  # pyright: ignore[reportArgumentType]
     )
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=TaskSearcher(schedule, board, runtime, preemption),
+            search_alg=TaskSearcher(schedule, board, runtime, preemption, machines),
             num_samples=len(members),
             max_concurrent_trials=QUEUE * max(1, places),
             # A warm worker has its imports behind it. One with a GPU may keep its memory, that starts anew.
@@ -93,6 +96,7 @@ def work_until_told(notice: Path, work: Callable[[Preemption], T]) -> T | None:
 
     Raises:
         WorkerPreempted: if this worker alone is preempted: another one is to resume.
+        WorkerDied: if a part of it ran elsewhere and is lost: Tune is to place it anew.
     """
     try:
         with Preemption(notice) as preemption:
@@ -101,6 +105,18 @@ def work_until_told(notice: Path, work: Callable[[Preemption], T]) -> T | None:
         if not notice.exists():
             raise WorkerPreempted(str(left)) from left
         return None
+    except PlaceLost as lost:
+        raise WorkerDied(str(lost)) from lost
+
+
+def reserve(asked: Request, machines: Sequence[Resources]) -> list[dict[str, float]]:
+    """Give the bundles in which Ray is to hold what is `asked`, the first of them for the worker of Tune."""
+    return [{"CPU": bundle.cpus, "GPU": bundle.gpus} for bundle in asked.bundles(machines)]
+
+
+def place(bundles: list[dict[str, float]]) -> tune.PlacementGroupFactory:
+    """Have the bundles of a worker put on as few machines as may be."""
+    return tune.PlacementGroupFactory(bundles, strategy="PACK")
 
 
 def find_machines() -> list[Resources]:
@@ -140,8 +156,9 @@ class TaskTrainable(tune.Trainable):
             WorkerPreempted: if this worker alone is preempted: another one is to resume.
         """
         stages = self._members[self.config["task"]]
+        runtime = replace(self._runtime, spread=len(self.config["bundles"]) > 1)
         failures = work_until_told(
-            self._notice, lambda preemption: run_task(stages, self._store, self._runtime, preemption)
+            self._notice, lambda preemption: run_task(stages, self._store, runtime, preemption)
         )
         if failures is None:
             return {"done": True, "left": True}
@@ -162,8 +179,16 @@ class _Unsaved:
 class TaskSearcher(_Unsaved, Searcher):
     """Tune's view of a schedule: a suggestion is a task that can start now."""
 
-    def __init__(self, schedule: Schedule, board: Board, runtime: Runtime, preemption: Preemption) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        board: Board,
+        runtime: Runtime,
+        preemption: Preemption,
+        machines: Sequence[Resources],
+    ) -> None:
         super().__init__()
+        self._machines = machines
         self._schedule = schedule
         self._board = board
         self._runtime = runtime
@@ -180,8 +205,8 @@ class TaskSearcher(_Unsaved, Searcher):
         if task is None:
             return Searcher.FINISHED if self._schedule.is_over else None
         self._tasks[trial_id] = task
-        asked = request(task.kind, self._runtime)
-        return {"task": task.id, "bundle": {"CPU": asked.cpus, "GPU": asked.gpus}}
+        bundles = reserve(request(task.kind, self._runtime), self._machines)
+        return {"task": task.id, "bundles": bundles}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -257,7 +282,7 @@ class DeathCallback(PreemptibleCallback):
 
     def _describe(self, trial: Any) -> Failure:  # noqa: ANN401
         error = trial.get_pickled_error()
-        if isinstance(error, RayTaskError):  # it never came to run a stage
+        if isinstance(error, RayTaskError):  # it lived to say why
             return Failure.of(error.cause or error, 1 + RETRIES_OF_WORKERS)
         killed_by_ray = "low on memory" in str(trial.get_error())
         return Failure.of_dead_worker(for_memory=killed_by_ray or kernel_kills() > self._kills)

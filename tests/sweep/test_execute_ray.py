@@ -2,99 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
+from driver import FAKES, STAGES, Driver
 
 from cambrian.preemption import Preemption
-from cambrian.runtime import PROJECT, Runtime
+from cambrian.runtime import Runtime
 from cambrian.sweep.progress import Board
 from cambrian.sweep.ray_cluster import scratch_directory
 from cambrian.sweep.records import read_records
 from cambrian.sweep.schedule import Schedule
 from cambrian.sweep.store import Store
-
-FAKES = Path(__file__).parent / "fakes"
-STAGES = {"encoder", "language", *(f"{k}-{r}" for k in ("align", "tune") for r in "ab")} | {
-    f"evaluate-{r}{i}" for r in "ab" for i in (1, 2)
-}
-PATIENCE = 400
-"""Seconds; Ray takes a few to start on an idle machine and minutes on a busy one."""
-
-
-class Driver:
-    """A sweep of fake stages on Ray in a process of its own, with a home directory that must stay empty."""
-
-    def __init__(
-        self, folder: Path, *, seconds: float = 0.1, runs: int = 2, processes: int = 1, **acts: str
-    ) -> None:
-        self.log = folder / "log"
-        self.home = folder / "home"
-        self.home.mkdir(exist_ok=True)
-        words = json.dumps({name.replace("_", "-"): act for name, act in acts.items()})
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                FAKES / "drive.py",
-                folder / "store",
-                self.log,
-                "laptop",
-                words,
-                str(seconds),
-                str(runs),
-                str(processes),
-            ],
-            env={
-                **os.environ,
-                "HOME": str(self.home),
-                "PYTHONPATH": os.pathsep.join([str(PROJECT), str(FAKES)]),
-            },
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def outcome(self) -> tuple[int, dict[str, Any], str]:
-        """Exit code, the outcome it printed last, and all it printed."""
-        printed, _ = self.process.communicate(timeout=PATIENCE)
-        lines = printed.splitlines()
-        return self.process.returncode, json.loads(lines[-1]) if lines else {}, printed
-
-    def ends(self) -> list[str]:
-        """Names of the stages that came to their end, in order."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [line.split()[0] for line in lines if line.split()[1] == "end"]
-
-    def wait_for_ends(self, count: int) -> list[psutil.Process]:
-        """Wait until `count` stages have ended; give all processes of the session."""
-        give_up = time.monotonic() + PATIENCE
-        while len(self.ends()) < count:
-            assert self.process.poll() is None, self.outcome()
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def pids(self, name: str) -> list[int]:
-        """Processes in which the stage `name` has begun."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [int(line.split()[2]) for line in lines if line.startswith(f"{name} begin")]
-
-    def scratch(self) -> list[Path]:
-        """What is left of its temporary directory."""
-        return list(Path(tempfile.gettempdir()).glob(f"cambrian-{os.getuid()}-{self.process.pid}*"))
 
 
 def test_a_sweep_survives_a_dying_worker_and_a_failing_stage(tmp_path: Path) -> None:
@@ -192,12 +117,7 @@ def test_a_worker_that_always_dies_fails_its_stage_alone(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_two_processes_of_a_stage_get_two_cpus_and_die_with_their_worker(tmp_path: Path) -> None:
     driver = Driver(tmp_path, seconds=3.0, runs=1, processes=2)
-    give_up = time.monotonic() + PATIENCE
-    while len(driver.pids("tune-a")) < 2:
-        assert driver.process.poll() is None, driver.outcome()
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    team = [psutil.Process(pid) for pid in driver.pids("tune-a")]
+    team = [psutil.Process(pid) for pid in driver.wait_for_pids("tune-a", 2)]
     (worker,) = {process.ppid() for process in team}
     assert worker != driver.process.pid
     os.kill(worker, signal.SIGKILL)

@@ -13,9 +13,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from cambrian.errors import ConfigError, DataError, UserError
+from cambrian.errors import ConfigError, DataError, PartnerLost, UserError
+from cambrian.memory import kernel_kills
 from cambrian.runtime import Runtime
-from cambrian.sweep import failures, inline, scores
+from cambrian.stages.job import WorkerDied
+from cambrian.sweep import inline, scores
 from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.execute import Outcome, execute
 from cambrian.sweep.failures import WAITS, Failure, FailureClass, classify
@@ -75,7 +77,7 @@ CLASSES: list[tuple[BaseException, FailureClass]] = [
     (OSError(errno.ENOMEM, "Cannot allocate memory"), FailureClass.OUT_OF_MEMORY),
     (named("ray.exceptions.OutOfMemoryError"), FailureClass.OUT_OF_MEMORY),
     (named("cambrian.memory.OutOfMemory"), FailureClass.OUT_OF_MEMORY),
-    (RuntimeError("worker 1 was killed by SIGKILL (out of memory?)"), FailureClass.OUT_OF_MEMORY),
+    (WorkerDied("killed by SIGKILL, for its machine ran out of memory"), FailureClass.OUT_OF_MEMORY),
     (subprocess.CalledProcessError(-9, "x"), FailureClass.OUT_OF_MEMORY),
     (killed_child(), FailureClass.OUT_OF_MEMORY),
     (OSError(errno.ENOSPC, "x"), FailureClass.INFRASTRUCTURE),
@@ -87,7 +89,8 @@ CLASSES: list[tuple[BaseException, FailureClass]] = [
     (MissingArtifactError("x"), FailureClass.INFRASTRUCTURE),
     (torch.distributed.DistNetworkError("x"), FailureClass.INFRASTRUCTURE),
     (named("httpx.TransportError"), FailureClass.INFRASTRUCTURE),
-    (named("cambrian.stages.launch.WorkerDied"), FailureClass.INFRASTRUCTURE),
+    (WorkerDied("worker 1 of 2 ended without a word: killed by SIGKILL"), FailureClass.INFRASTRUCTURE),
+    (PartnerLost("Connection closed by peer"), FailureClass.INFRASTRUCTURE),
     (raised_from(ValueError("x"), ConnectionResetError("y")), FailureClass.INFRASTRUCTURE),
     (raised_from(UserError("x"), ConnectionResetError("y")), FailureClass.CONFIG),
     (raised_from(ValueError("x"), KeyError("y")), FailureClass.BUG),
@@ -147,7 +150,7 @@ def test_a_failure_is_told_in_one_line_with_its_notes() -> None:
 
 
 def test_the_kernels_count_of_kills_can_be_read() -> None:
-    assert failures.kernel_kills() >= 0
+    assert kernel_kills() >= 0
 
 
 # What run_task makes of them.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+from driver import FAKES, Driver
+
 from cambrian.runtime import PROJECT
 from cambrian.sweep.store import Store
 
-FAKES = Path(__file__).parent / "fakes"
 RUNS = 3
 STAGES = 2 + 4 * RUNS
 """Encoder and language; align, tune and two evaluations of each run."""
@@ -40,7 +43,7 @@ def counts(log: Path, word: str) -> Counter[str]:
     return Counter(line.split()[0] for line in lines if line.split()[1] == word)
 
 
-def results(folder: Path) -> dict[str, tuple[object, object]]:
+def results(folder: Path) -> dict[str, tuple[dict[str, object], object]]:
     """Metrics and files of every finished stage, by its label."""
     store = Store(folder / "store")
     kinds = ("encoder", "language", "align", "tune", "evaluate")
@@ -89,3 +92,53 @@ def test_two_drivers_on_one_store_share_the_work(tmp_path: Path) -> None:
         assert driver.returncode == 0, printed
     assert len(results(tmp_path)) == STAGES
     assert set(counts(tmp_path / "log", "end").values()) == {1}
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which one run, which trains, was made in peace."""
+    folder = tmp_path_factory.mktemp("quiet")
+    code, _, printed = Driver(folder, cluster="inline", runs=1, tune_a="train").outcome()
+    assert code == 0, printed
+    return folder
+
+
+@pytest.mark.parametrize("moment", ["writing", pytest.param("written", marks=pytest.mark.slow)])
+def test_a_worker_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(
+    tmp_path: Path, quiet: Path, moment: str
+) -> None:
+    act = f'train {{"cut": [5, "{moment}"]}}'
+    code, _, printed = Driver(tmp_path, cluster="inline", runs=1, tune_a=act).outcome()
+    assert code == -signal.SIGKILL, printed
+    (work,) = (tmp_path / "store" / "work").iterdir()
+    assert sorted(path.name for path in work.iterdir()) == [
+        "cut",
+        "step-00000003",
+        "step-00000004",
+        "writing-00000005",
+    ]
+    again = Driver(tmp_path, cluster="inline", runs=1, tune_a=act)
+    code, outcome, printed = again.outcome()
+    assert code == 0, printed
+    assert set(outcome["done"]) == {"tune-a", "evaluate-a1", "evaluate-a2"}
+    made, expected = results(tmp_path)["tune-a"], results(quiet)["tune-a"]
+    assert made == ({**expected[0], "resumed_step": 4}, expected[1])
+    assert counts(again.log, "begin")["tune-a"] == 2
+    assert set(counts(again.log, "end").values()) == {1}
+    assert not work.exists()
+
+
+@pytest.mark.slow
+def test_one_of_two_workers_killed_while_it_writes_a_checkpoint_is_replaced(
+    tmp_path: Path, quiet: Path
+) -> None:
+    act = 'train {"cut": [5, "writing"]}'
+    driver = Driver(tmp_path, cluster="inline", runs=1, processes=2, tune_a=act)
+    code, _, printed = driver.outcome()
+    assert code == 0, printed
+    said = "tune-a: WorkerDied: worker 0 of 2 of this stage ended without a word: killed by SIGKILL"
+    assert said in printed
+    made, expected = results(tmp_path)["tune-a"][0], results(quiet)["tune-a"][0]
+    assert made["resumed_step"] == 4
+    assert made["losses"] == pytest.approx(expected["losses"], rel=1e-6)
+    assert counts(driver.log, "begin")["tune-a"] == 4

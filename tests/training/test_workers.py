@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -17,7 +18,9 @@ from cambrian.checkpoints import load_checkpoint
 from cambrian.preemption import Preempted
 from cambrian.runtime import Runtime, SilentTracker
 from cambrian.stages.base import StageContext
-from cambrian.stages.launch import WorkerDied, run_stage
+from cambrian.stages.crew import LOOPBACK, worker_environment
+from cambrian.stages.job import WorkerDied
+from cambrian.stages.launch import run_stage
 from cambrian.training import NonFiniteLoss
 
 
@@ -118,7 +121,7 @@ def test_one_worker_without_memory_makes_all_take_smaller_bites(bench: Bench, al
 
 
 def test_a_dying_worker_ends_the_stage_at_once(bench: Bench) -> None:
-    with pytest.raises(WorkerDied, match=r"worker 1 of 2 .* killed by SIGKILL \(out of memory\?\)"):
+    with pytest.raises(WorkerDied, match=r"worker 1 of 2 .* without a word: killed by SIGKILL$"):
         bench.run(2, dies=[1, 3])
     assert psutil.Process().children() == []
 
@@ -132,3 +135,25 @@ def test_an_error_leaves_its_worker_as_it_is(bench: Bench) -> None:
     (note,) = caught.value.__notes__
     assert note.startswith("in worker ")
     assert "training.py" in note
+
+
+def test_workers_of_one_machine_keep_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "eth7")
+    variables = worker_environment(2, LOOPBACK)
+    assert variables["NCCL_SOCKET_IFNAME"] == variables["GLOO_SOCKET_IFNAME"] != "eth7"
+    assert variables["OMP_NUM_THREADS"] == "2"
+
+
+def test_workers_of_several_machines_use_the_interface_of_their_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    addresses = {"lo": ["127.0.0.1"], "eth0": ["fe80::1", "10.0.0.5"], "ib0": ["10.1.0.5"]}
+    found = {name: [SimpleNamespace(address=one) for one in ones] for name, ones in addresses.items()}
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: found)
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "ib0")
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    variables = worker_environment(1, "10.0.0.5")
+    assert variables["GLOO_SOCKET_IFNAME"] == "eth0"
+    assert "NCCL_SOCKET_IFNAME" not in variables, "who runs the machines has said it"
+    with pytest.raises(OSError, match=r"no network interface of this machine has the address 10\.0\.0\.6"):
+        worker_environment(1, "10.0.0.6")

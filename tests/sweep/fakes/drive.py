@@ -44,7 +44,10 @@ def main(arguments: list[str]) -> Outcome:
     store = Store(Path(root))
     plan = study(store, Path(log), json.loads(acts), float(seconds), int(runs))
     processes = int(more[0]) if more else 1
-    outcome = execute(plan, store, Runtime(store=Path(root), cluster=cluster, workers=2, processes=processes))
+    runtime = Runtime(
+        store=Path(root), cluster=cluster, workers=2, processes=processes, checkpoint_seconds=0.0
+    )
+    outcome = execute(plan, store, runtime)
     label = {digest: stage.label for digest, stage in plan.stages.items()}
     print(
         json.dumps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import signal
@@ -35,6 +36,8 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
         context.tracker.log({"loss": 1.0 / step}, step=step)
         context.progress(step, round(recipe["seconds"] / 0.05))
     act = recipe["act"]
+    if act.startswith("train"):
+        return _train(recipe, inputs, context)
     if act == "fail":
         raise ValueError("no good\nat all")
     if act == "fail while gated" and Path(f"{recipe['log']}.gate").exists():
@@ -65,6 +68,47 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
     (context.payload / "result.txt").write_text(recipe["name"])
     _note(recipe, "end")
     return {"score": float(len(inputs))}
+
+
+def _train(
+    recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: StageContext
+) -> dict[str, Any]:
+    """Train the regression of tests/training, as the JSON after the word `train` says.
+
+    `cut` names a checkpoint and what is under way when this process is killed at it, once.
+    """
+    import regression
+
+    settings = json.loads(recipe["act"].removeprefix("train") or "{}")
+    if "cut" in settings:
+        _cut_short(context.workdir, *settings["cut"])
+    metrics = regression.run(settings, inputs, context)
+    _note(recipe, "end")
+    return metrics
+
+
+def _cut_short(workdir: Path, step: int, moment: str) -> None:
+    """Have this process killed in the middle of writing the checkpoint of `step`, unless that was before."""
+    import torch
+
+    from cambrian import checkpoints
+
+    name = "save" if moment == "writing" else "_flush"
+    module = torch if moment == "writing" else checkpoints
+    original, mark = getattr(module, name), workdir / "cut"
+
+    def cut(*arguments: Any) -> None:
+        path = arguments[-1]
+        original(*arguments)
+        # All is written but for the name, when the staging directory itself is flushed.
+        here = path.parent if moment == "writing" else path
+        if here.name == f"writing-{step:08d}" and not mark.exists():
+            if moment == "writing":
+                path.write_bytes(path.read_bytes()[:1000])
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(module, name, cut)
 
 
 def _assert_loopback() -> None:
