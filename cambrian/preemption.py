@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 EXIT_CODE = 75
 """What a preempted program ends with: EX_TEMPFAIL of sysexits.h, try again later."""
@@ -16,6 +16,18 @@ GRACE_SECONDS = 25.0
 """Time to end by oneself. Slurm and Kubernetes kill 30 s after their SIGTERM."""
 LOOK_SECONDS = 1.0
 """Least time between two looks at the notice."""
+
+
+class Notice(Protocol):
+    """A mark by which one process tells others, such as a file."""
+
+    def exists(self) -> bool:
+        """Whether it was made."""
+        ...
+
+    def touch(self) -> None:
+        """Make it."""
+        ...
 
 
 class Preempted(BaseException):
@@ -29,16 +41,16 @@ class Preemption:
     elsewhere the notice alone counts.
     """
 
-    def __init__(self, notice: Path | None = None) -> None:
+    def __init__(self, notice: Notice | None = None) -> None:
         """Prepare to listen.
 
         Args:
-            notice: a file that another process makes when it is preempted; looked at once a second.
+            notice: what another process makes when it is preempted; looked at once a second.
         """
         self._notice = notice
         self._asked = False
         self._next_look = 0.0
-        self._listeners: list[Path] = []
+        self._listeners: list[Notice] = []
         self._before = {}
 
     def __enter__(self) -> Preemption:
@@ -69,9 +81,8 @@ class Preemption:
             for number in SIGNALS:
                 signal.signal(number, self._ask)
 
-    def tell(self, notice: Path) -> None:
-        """Make the file `notice` when a signal comes, for the processes that look at it."""
-        notice.parent.mkdir(parents=True, exist_ok=True)
+    def tell(self, notice: Notice) -> None:
+        """Make the `notice` when a signal comes, for the processes that look at it."""
         self._listeners.append(notice)
         if self._asked:
             notice.touch()

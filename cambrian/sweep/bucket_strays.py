@@ -33,6 +33,11 @@ def find_strays(layer: BucketLayer, holders: Sequence[Holder]) -> list[Stray]:
         for digest, size in layer.sizes("work")[0].items()
         if digest in finished - live
     ]
+    found += [
+        Stray(key=f"notices/{name}", why="word of a sweep that has left", bytes=size)
+        for name, size in layer.bucket.sizes("notices").items()
+        if not live
+    ]
     return found + [
         Stray(key=f"failed/{name}", why="failure of a stage that is finished since", bytes=size)
         for name, size in layer.bucket.sizes("failed").items()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,20 @@ class Catalog:
             entry.rename(target)
         log.warning("%s %s: %s; moved to %s, it will be made again", kind, digest[:12], reason, target)
 
+    def discard(self, path: Path) -> None:
+        """Remove a directory or file of the store that other processes may be removing as well."""
+        trash = self.put_in_trash(path)
+        if trash is not None:
+            empty_trash(trash)
+
+    def put_in_trash(self, path: Path) -> Path | None:
+        """Take `path` out of sight, at once and whole; None if another process was faster."""
+        trash = self.root / "staging" / f"trash.{secrets.token_hex(4)}"
+        try:
+            return path.rename(trash)
+        except FileNotFoundError:
+            return None  # published, or removed by another process
+
     def prepare(self) -> None:
         """Create the directory, before the first write."""
         marker = self.root / "store.json"
@@ -193,3 +209,12 @@ class Catalog:
     def _refusal(self, kind: str, digest: str) -> Path:
         """Marker of a damaged entry of a read-only layer, which cannot be moved away."""
         return self.root / "quarantine" / f"{kind}-{digest}.shipped"
+
+
+def empty_trash(trash: Path) -> None:
+    """Delete what `Catalog.put_in_trash` took away."""
+    if trash.is_dir():
+        with suppress(FileNotFoundError):  # a session that starts now tidies up as well
+            shutil.rmtree(trash)
+    else:
+        trash.unlink(missing_ok=True)

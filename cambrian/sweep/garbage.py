@@ -13,13 +13,14 @@ from pathlib import Path
 
 from cambrian.errors import UserError
 from cambrian.stages.base import KINDS
+from cambrian.sweep.catalog import empty_trash
 from cambrian.sweep.files import CorruptEntryError, tree_bytes
 from cambrian.sweep.layer import Layer
 from cambrian.sweep.lease import guard
 from cambrian.sweep.presence import SILENCE_SECONDS, Holder, is_working
 from cambrian.sweep.records import read_records
 from cambrian.sweep.rendering import duration
-from cambrian.sweep.store import Store, empty_trash
+from cambrian.sweep.store import Store
 
 RESULT = "evaluate"
 """The kind of stage for whose sake all others are made."""

@@ -11,7 +11,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
-from cambrian.preemption import Preemption
+from cambrian.preemption import Notice, Preemption
 from cambrian.runtime import Runtime
 from cambrian.sweep.failures import RETRIES_OF_WORKERS, Failure
 from cambrian.sweep.halving import Candidate, Look, Standings, take_look
@@ -49,7 +49,7 @@ def climb(
     check_feasible(plan, runtime, machines)
     kinds = {plan.stages[digest].kind for digest in plan.pending}
     bundles = reserve(largest([request(kind, runtime) for kind in kinds]), machines)
-    notice = files / "stop"
+    notice = store.notice(files)
     preemption.tell(notice)
     trainable = tune.with_resources(
         tune.with_parameters(
@@ -102,7 +102,7 @@ class LookTrainable(tune.Trainable):
         factor: float,
         store: Store,
         runtime: Runtime,
-        notice: Path,
+        notice: Notice,
     ) -> None:
         """Keep what all trials of this worker share."""
         self._candidates = candidates

@@ -85,6 +85,13 @@ def check_feasible(plan: Plan, runtime: Runtime, machines: Sequence[Resources]) 
                 f"runtime.threads={runtime.threads}, runtime.device={runtime.device}), "
                 f"but there is only: {_describe(machines)}. Nothing was run; ask for less"
             )
+        if runtime.bucket and len(asked.bundles(machines)) > 1:
+            raise UserError(
+                f"a stage '{kind}' asks for {_sizes(asked)}, and no machine has all of it: "
+                f"{_describe(machines)}. On several machines a stage needs a store on a disk that all "
+                f"see, not {runtime.bucket}. "
+                "Nothing was run"
+            )
 
 
 def _sizes(asked: Request) -> str:

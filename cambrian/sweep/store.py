@@ -17,13 +17,13 @@ Read-only layers of the same form (artifacts shipped with the project) are looke
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cambrian.preemption import Notice
 from cambrian.stages.base import KINDS, Artifact, Stage
 from cambrian.sweep.catalog import Catalog
 from cambrian.sweep.claim import Claim
@@ -98,6 +98,11 @@ class Store(Catalog):
     def discard_work(self, digest: str) -> None:
         """Remove the checkpoints of a stage that is finished."""
         self.discard(self.root / "work" / digest)
+
+    def notice(self, files: Path) -> Notice:
+        """Where a sweep tells its workers on all machines to leave; `files` is a directory of its own."""
+        files.mkdir(parents=True, exist_ok=True)
+        return files / "stop"
 
     def share(self, file: Path) -> None:
         """Let other machines have a small `file` below the store's directory."""
@@ -175,20 +180,6 @@ class Store(Catalog):
         manifest = read_manifest(entry, stage.kind, stage.digest)
         return Artifact(digest=stage.digest, path=entry, manifest=manifest)
 
-    def discard(self, path: Path) -> None:
-        """Remove a directory or file of the store that other processes may be removing as well."""
-        trash = self.put_in_trash(path)
-        if trash is not None:
-            empty_trash(trash)
-
-    def put_in_trash(self, path: Path) -> Path | None:
-        """Take `path` out of sight, at once and whole; None if another process was faster."""
-        trash = self.root / "staging" / f"trash.{secrets.token_hex(4)}"
-        try:
-            return path.rename(trash)
-        except FileNotFoundError:
-            return None  # published, or removed by another process
-
     def _claim(self, digest: str) -> Claim | None:
         """What has to be held besides the lease, for machines that do not see it."""
         return None
@@ -202,12 +193,3 @@ class Store(Catalog):
         payload.rename(entry)
         sync_directory(entry.parent)
         sync_directory(self.root)
-
-
-def empty_trash(trash: Path) -> None:
-    """Delete what `Store.put_in_trash` took away."""
-    if trash.is_dir():
-        with suppress(FileNotFoundError):  # a session that starts now tidies up as well
-            shutil.rmtree(trash)
-    else:
-        trash.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from ray.exceptions import RayTaskError
 from ray.tune.search import Searcher
 
 from cambrian.memory import kernel_kills
-from cambrian.preemption import Preempted, Preemption
+from cambrian.preemption import Notice, Preempted, Preemption
 from cambrian.runtime import Runtime
 from cambrian.stages.base import Stage
 from cambrian.stages.job import PlaceLost, WorkerDied
@@ -59,7 +59,7 @@ def fit(
     check_feasible(plan, runtime, machines)
     on_gpu = runtime.device.startswith("cuda")
     places = int(sum(machine.gpus if on_gpu else machine.cpus / runtime.threads for machine in machines))
-    notice = files / "stop"
+    notice = store.notice(files)
     preemption.tell(notice)
     members = {task.id: [plan.stages[digest] for digest in task.stages] for task in schedule.tasks.values()}
     trainable = tune.with_resources(
@@ -91,7 +91,7 @@ class WorkerPreempted(Exception):  # noqa: N818 - it names the event
     """One worker was told to leave, not the whole session."""
 
 
-def work_until_told(notice: Path, work: Callable[[Preemption], T]) -> T | None:
+def work_until_told(notice: Notice, work: Callable[[Preemption], T]) -> T | None:
     """Do `work` in a worker of Tune; None if the whole session, which leaves a `notice`, has to leave.
 
     Raises:
@@ -141,7 +141,7 @@ class TaskTrainable(tune.Trainable):
         members: Mapping[str, list[Stage]],
         store: Store,
         runtime: Runtime,
-        notice: Path,
+        notice: Notice,
     ) -> None:
         """Keep what all trials of this worker share."""
         self._members = members

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -18,8 +19,9 @@ from analysis.results import open_store as open_results
 from cambrian.errors import UserError
 from cambrian.runtime import PROJECT, SHIPPED, Runtime
 from cambrian.stages.base import KINDS, Stage
-from cambrian.sweep import bucket_store, checkpoint_copies
+from cambrian.sweep import checkpoint_copies
 from cambrian.sweep.bucket import Bucket
+from cambrian.sweep.bucket_layer import BucketLayer
 from cambrian.sweep.bucket_store import BucketStore
 from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.execute import execute
@@ -90,7 +92,7 @@ def test_nobody_sees_a_result_before_its_manifest(
         raise OSError("the line is dead")
 
     with monkeypatch.context() as broken:
-        broken.setattr(bucket_store.BucketLayer, "announce", cut)
+        broken.setattr(BucketLayer, "announce", cut)
         with pytest.raises(OSError, match="the line is dead"):
             make(stage, here)
     assert here.bucket.sizes(f"toy/{stage.digest}"), "its files are there"
@@ -107,16 +109,16 @@ def test_nobody_sees_a_result_before_its_manifest(
 def test_a_result_that_comes_too_late_is_dropped(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = machines
     stage = toy("twice")
-    announce = bucket_store.BucketLayer.announce
+    announce = BucketLayer.announce
 
     def overtaken(layer: Any, *arguments: Any) -> bool:
         with monkeypatch.context() as quick:
-            quick.setattr(bucket_store.BucketLayer, "announce", announce)
+            quick.setattr(BucketLayer, "announce", announce)
             quick.setattr(BucketStore, "_claim", lambda *_: None)  # as if it had been silent for long
             make(stage, there)
         return announce(layer, *arguments)
 
-    monkeypatch.setattr(bucket_store.BucketLayer, "announce", overtaken)
+    monkeypatch.setattr(BucketLayer, "announce", overtaken)
     with pytest.raises(LeaseLostError, match="was made by another machine"):
         make(stage, here)
     monkeypatch.undo()
@@ -226,6 +228,19 @@ def test_garbage_is_what_no_machine_needs(machines: Machines) -> None:
     assert here.find("toy", unneeded_.digest) is None
     assert here.digests("toy") == {needed.digest, planned.digest}
     assert [garbage.label for garbage in remove_unneeded(there)] == ["toy planned"]
+
+
+def test_a_word_to_leave_reaches_all_machines_and_does_not_stay(machines: Machines, tmp_path: Path) -> None:
+    here, there = machines
+    with here.session("a sweep", []):
+        told, word = pickle.loads(pickle.dumps(here.notice(tmp_path))), here.notice(tmp_path)
+        assert not told.exists()
+        word.touch()
+        assert (word.exists(), told.exists()) == (True, False), "each sweep has its own"
+        collect(there)
+        assert word.exists()
+    collect(there)
+    assert not word.exists()
 
 
 def test_another_layout_is_refused(machines: Machines) -> None:

@@ -63,7 +63,7 @@ def test_what_does_not_look_is_cut_short(number: int, monkeypatch: pytest.Monkey
 
 
 def test_workers_elsewhere_are_told_by_a_file(tmp_path: Path) -> None:
-    notice = tmp_path / "far" / "stop"
+    notice = tmp_path / "stop"
     with Preemption() as driver:
         driver.tell(notice)
         assert not Preemption(notice)()

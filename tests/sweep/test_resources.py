@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,11 @@ def test_an_infeasible_sweep_fails_before_ray_is_imported(
 def test_a_run_in_this_process_takes_the_cpus_it_wants(tmp_path: Path) -> None:
     assert this_machine(Runtime(store=tmp_path), 0) == Resources(cpus=math.inf, gpus=0)
     assert this_machine(Runtime(store=tmp_path, threads=3), 2) == Resources(cpus=6, gpus=0)
+
+
+def test_several_machines_without_a_common_disk_are_refused(tmp_path: Path) -> None:
+    plan = study(Store(tmp_path), "tune")
+    runtime = Runtime(store=tmp_path, processes=12)
+    check_feasible(plan, runtime, [SMALL] * 8)
+    with pytest.raises(UserError, match=r"needs a store on a disk that all see, not s3://a/b"):
+        check_feasible(plan, replace(runtime, bucket="s3://a/b"), [SMALL] * 8)
