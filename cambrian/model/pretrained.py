@@ -85,8 +85,8 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
     largest = max(backend.get_vocab(with_added_tokens=True).values())
     if largest >= embeddings.num_embeddings:
         raise UserError(
-            f"{directory}: the tokenizer has a token {largest}, the LLM {embeddings.num_embeddings} embeddings; "
-            "they do not belong together"
+            f"{directory}: the tokenizer has token {largest}, the LLM only {embeddings.num_embeddings} "
+            "embeddings; they do not belong together"
         )
     return Language(llm=llm, tokenizer=backend, grid_positions=None, tokens=special_tokens(tokenizer))
 
