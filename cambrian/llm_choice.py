@@ -27,13 +27,18 @@ _SIZES_EXAMPLE = (
 
 
 def read_language(notes: Notes, node: Mapping[str, Any], at: str, real: bool) -> Language | None:
-    """Read what a choice says for the scale `at`; a `real` scale has models of the hub, the lab its own."""
-    if real and "model" in node:
-        return _read_any(notes, node)
-    if at not in node:
+    """Read what a choice says for the scale `at`; a `real` scale has pretrained models, the lab its own."""
+    if not ((real and "model" in node) or at in node):
         notes.missing.append(f"llm '{node['name']}' does not exist at scale={at}")
         return None
-    return read(Language, {"name": node["name"], **node[at]}, "llm", notes.faults)
+    if not real:
+        return read(Language, {"name": node["name"], **node[at]}, "llm", notes.faults)
+    try:
+        values = _any_model(node) if "model" in node else {"name": node["name"], **node[at]}
+        return read(Language, _found(values), "llm", notes.faults)
+    except UserError as error:
+        notes.faults.append(f"llm={node['name']}: {error}")
+        return None
 
 
 def with_sources(runtime: Runtime, recipes: Sequence[Recipe]) -> Runtime:
@@ -42,32 +47,41 @@ def with_sources(runtime: Runtime, recipes: Sequence[Recipe]) -> Runtime:
     return replace(runtime, sources={llm.content: llm.directory for llm in llms})
 
 
-def _read_any(notes: Notes, node: Mapping[str, Any]) -> Language | None:
-    model, revision, template = node["model"], node["revision"], node["template"]
-    if not isinstance(model, str) or not isinstance(template, str):
-        notes.faults.append(
-            f"llm={node['name']} needs a model and its template, such as {_EXAMPLE}; "
+def _any_model(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what the choice of a model by its name alone leaves open.
+
+    Raises:
+        UserError: if model or template are missing, or the model's sizes cannot be known.
+    """
+    model, revision = node["model"], node["revision"]
+    if not isinstance(model, str) or not isinstance(node["template"], str):
+        raise UserError(
+            f"it needs a model and its template, such as {_EXAMPLE}; "
             f"templates: {', '.join(sorted(TEMPLATES))}"
         )
-        return None
-    try:
-        directory = find_directory(model)
-        sizes = _sizes(model, revision, node["architecture"])
-    except UserError as error:
-        notes.faults.append(f"llm.model={model}: {error}")
-        return None
-    values = {
+    directory = find_directory(model)
+    return {
         "name": model if directory is None else directory.name,
-        "model": model if directory is None else directory.name,
-        "revision": revision if directory is None else "",
-        "content": "" if directory is None else _content(directory),
-        "directory": "" if directory is None else str(directory),
-        "template": template,
-        "architecture": sizes,
+        "model": model,
+        "revision": revision,
+        "template": node["template"],
+        "architecture": _sizes(model, revision, node["architecture"]),
         "mixture": {},
         "optimization": {},
     }
-    return read(Language, values, "llm", notes.faults)
+
+
+def _found(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Name a model that is a directory by its content.
+
+    Raises:
+        UserError: if there is neither such a directory nor could it be an id of the hub.
+    """
+    directory = find_directory(str(values["model"]))
+    if directory is None:
+        return dict(values)
+    place = {"model": directory.name, "revision": "", "directory": str(directory)}
+    return {**values, **place, "content": _content(directory)}
 
 
 def _sizes(model: str, revision: str, given: object) -> dict[str, Any]:
@@ -81,8 +95,8 @@ def _sizes(model: str, revision: str, given: object) -> dict[str, Any]:
         return llm_sizes(config)
     if not isinstance(given, Mapping) or not {*SIZES} <= {*given}:
         raise UserError(
-            f"revision {revision} is not in Hugging Face's cache, and planning needs its sizes: fetch them "
-            f"with 'hf download {model} config.json', or write all of {_SIZES_EXAMPLE}"
+            f"{model} (revision {revision}) is not in Hugging Face's cache, and a plan needs its sizes: "
+            f"fetch them with 'hf download {model} config.json', or write all of {_SIZES_EXAMPLE}"
         )
     read_llm(given)
     return dict(given)

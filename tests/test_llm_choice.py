@@ -78,6 +78,16 @@ def test_the_stage_is_told_where_the_content_lies(local: Path) -> None:
     assert read_study(expand([])).runtime.sources == {}
 
 
+def test_a_named_llm_can_be_a_copy_on_this_machine(local: Path) -> None:
+    words = ["scale=paper", "llm=vicuna_7b", f"llm.paper.model={local}"]
+    study = read_study(expand(words))
+    llm = study.recipes[0].llm
+    assert (llm.name, llm.template, llm.architecture["layers"]) == ("vicuna_7b", "vicuna_v1", 32)
+    assert study.runtime.sources == {llm.content: str(local)}
+    with pytest.raises(ConfigError, match="llm=vicuna_7b: there is no directory"):
+        read_study(expand([*words[:2], f"llm.paper.model={local}/none"]))
+
+
 def plan(tmp_path: Path, *words: str) -> dict[str, Any]:
     script = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
@@ -129,7 +139,7 @@ def test_sizes_can_be_given_for_a_model_that_is_not_here_yet(local: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "llm=hf needs a model and its template, such as llm=hf llm.model=DIRECTORY_OR_ID"),
+        ((), "llm=hf: it needs a model and its template, such as llm=hf llm.model=DIRECTORY_OR_ID"),
         (("llm.model=/no/such/place", "llm.template=chatml"), "there is no directory '/no/such/place'"),
         (("llm.model=my-llm", "llm.template=chatml"), "an id of the hub reads ORGANISATION/NAME"),
     ],

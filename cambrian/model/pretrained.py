@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
     Raises:
         UserError: if it holds pickled weights alone, code that would have to be run, or nothing of the kind.
     """
+    spelt_out = (directory / "tokenizer.json").is_file() or not (directory / "tokenizer.model").is_file()
+    if not spelt_out and find_spec("sentencepiece") is None:
+        raise UserError(
+            f"{directory} has its tokenizer as tokenizer.model alone, which needs a package to be read: "
+            "pip install sentencepiece"
+        )
     try:
         with quiet():
             llm = read_llm(directory, dtype)
@@ -72,7 +79,7 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
             )
     except UserError:
         raise
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise UserError(f"transformers cannot read the LLM in {directory}: {error}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(

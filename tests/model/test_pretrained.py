@@ -16,6 +16,7 @@ from transformers import Gemma2Config, GPT2Config, GPT2LMHeadModel
 
 from cambrian.errors import UserError
 from cambrian.hub import checksums, content_digest, llm_sizes, read_config
+from cambrian.model import pretrained
 from cambrian.model.pretrained import import_language, read_pretrained
 from cambrian.runtime import Runtime, SilentTracker
 from cambrian.stages.base import StageContext
@@ -109,6 +110,13 @@ def test_code_that_lies_with_a_model_is_not_run(source: Path) -> None:
     (source / "config.json").write_text(json.dumps(settings))
     (source / "own.py").write_text("raise SystemExit('it was run')")
     with pytest.raises(UserError, match="transformers cannot read the LLM"):
+        read_pretrained(source)
+
+
+def test_a_tokenizer_that_needs_a_package_says_so(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source / "tokenizer.json").rename(source / "tokenizer.model")
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"tokenizer\.model alone.*pip install sentencepiece"):
         read_pretrained(source)
 
 
