@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cambrian.benchmarks.suite import known_names, select
 from cambrian.connectors.table import check_connector
+from cambrian.data.templates import TEMPLATES
 from cambrian.errors import unknown_name
 from cambrian.lab.world import SIDE
 from cambrian.recipe import Data, Optimization, Recipe
@@ -30,6 +31,8 @@ def check_recipe(recipe: Recipe) -> list[str]:
         faults += _check_optimization(f"scale.{stage}", settings)
     faults += _check_benchmarks(recipe.benchmarks.include, "lab" if scale.world else "hub", scale.name)
     faults += _check_side(recipe)
+    if recipe.llm.template not in TEMPLATES:
+        faults.append(unknown_name("llm template", recipe.llm.template, TEMPLATES))
     grids = {encoder.name: encoder.grid for encoder in recipe.encoders}
     return faults + check_connector(recipe.connector_settings, grids, int(recipe.llm.architecture["layers"]))
 

@@ -15,7 +15,8 @@ from cambrian.checks import check_recipe
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.first_looks import read_halving, read_preflight, read_proxy
-from cambrian.recipe import Benchmarks, Data, Encoder, Language, Recipe, Scale
+from cambrian.llm_choice import read_language, with_sources
+from cambrian.recipe import Benchmarks, Data, Encoder, Recipe, Scale
 from cambrian.runtime import Hardware, Runtime
 from cambrian.runtime_settings import read_hardware, read_runtime
 from cambrian.schema import read, read_value
@@ -102,7 +103,7 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
     return Study(
         recipes=tuple(recipes),
         left_out=left_out,
-        runtime=runtime,
+        runtime=with_sources(runtime, recipes),
         hardware=hardware,
         plan=str(first["plan"]).lower() if isinstance(first["plan"], bool) else first["plan"],
         fidelity=first["fidelity"],
@@ -139,7 +140,7 @@ class _Reader:
             self.once(notes, _read_encoder, node, at, name) for name, node in config["encoders"].items()
         )
         grids = tuple(encoder.grid for encoder in encoders if encoder is not None)
-        llm = self.once(notes, _read_language, config["llm"], at)
+        llm = self.once(notes, read_language, config["llm"], at, not scale.world)
         connector = self.once(notes, _read_connector, config["connector"], at, grids)
         adapter = self.once(notes, _read_data, config["adapter"], at, "adapter")
         instruct = self.once(notes, _read_data, config["instruct"], at, "instruct")
@@ -191,11 +192,6 @@ def _read_encoder(notes: Notes, node: Node, at: str, name: str) -> Encoder | Non
         return None
     values = {"name": name, "supervision": node["supervision"], **section}
     return read(Encoder, values, f"encoders.{name}", notes.faults)
-
-
-def _read_language(notes: Notes, node: Node, at: str) -> Language | None:
-    section = _section(notes, node, at, f"llm '{node['name']}'")
-    return None if section is None else read(Language, {"name": node["name"], **section}, "llm", notes.faults)
 
 
 def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -> Node | None:

@@ -50,7 +50,7 @@ class Encoder:
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
-    """The language model: architecture and pre-training."""
+    """The language model: architecture and pre-training, or where it comes from."""
 
     name: str
     model: str
@@ -59,6 +59,14 @@ class Language:
     mixture: Mapping[str, Any]
     """What it is pre-trained on."""
     optimization: Mapping[str, Any]
+    revision: str = "main"
+    """Of a model of the hub."""
+    template: str = "lab"
+    """How it writes a conversation: a row of `cambrian.data.templates`."""
+    content: str = ""
+    """What a local model is known by, wherever it lies: a hash of its files. Empty for a model of the hub."""
+    directory: str = ""
+    """Where a local model was found."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class Runtime:
     """Where metrics go: jsonl always, wandb when asked for."""
     wandb_mode: str = "offline"
     wandb_project: str = "cambrian-sweeps"
+    download: bool = False
+    """Whether models may be fetched from the Hugging Face hub."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Content of a local model -> the directory by which it was named."""
     group: str = "run"
     """Name of the sweep, W&B's group."""
 

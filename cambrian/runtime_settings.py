@@ -77,6 +77,7 @@ class _RuntimeSettings:
     gpu_fraction: float
     micro_batch: int
     checkpoint_seconds: float
+    download: bool
     trackers: tuple[str, ...]
     wandb_mode: str
     wandb_project: str

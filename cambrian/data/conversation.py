@@ -25,6 +25,8 @@ class Conversation:
     image: int | None
     """Index among the images of its corpus; None for text alone."""
     turns: tuple[Turn, ...]
+    shown: int = 0
+    """Turn in front of whose question the image stands."""
 
 
 class Images(Protocol):

@@ -77,20 +77,27 @@ def aggregate_inside(
 
 def _hook(
     sampler: nn.Module, inputs: AggregationInputs, visual: Tensor
-) -> Callable[[nn.Module, tuple[object, ...], object], Tensor]:
-    """Make the hook that replaces a decoder layer's output at visual positions."""
+) -> Callable[[nn.Module, tuple[object, ...], object], object]:
+    """Make the hook that replaces a decoder layer's output at visual positions.
 
-    def update(_layer: nn.Module, _arguments: tuple[object, ...], output: object) -> Tensor:
-        if not isinstance(output, Tensor):
-            raise TypeError(f"expected hidden states from a decoder layer, got {type(output).__name__}")
-        if output.shape[:2] != visual.shape:
+    Some families' layers give their hidden states alone, others put them first in a tuple.
+    """
+
+    def update(_layer: nn.Module, _arguments: tuple[object, ...], output: object) -> object:
+        if isinstance(output, tuple):
+            return (replaced(output[0]), *output[1:])
+        return replaced(output)
+
+    def replaced(states: object) -> Tensor:
+        if not isinstance(states, Tensor):
+            raise TypeError(f"expected hidden states from a decoder layer, got {type(states).__name__}")
+        if states.shape[:2] != visual.shape:
             raise ValueError(
                 f"positions are marked for {tuple(visual.shape)} states, but the LLM has "
-                f"{tuple(output.shape[:2])}; aggregate during prefill only"
+                f"{tuple(states.shape[:2])}; aggregate during prefill only"
             )
-        states = output[visual][None]  # (1, P, H)
-        dtype = inputs.context.dtype
-        updated = sampler(states.to(dtype), inputs.context, inputs.windows, inputs.image)
-        return output.masked_scatter(visual[..., None], updated.to(output.dtype))
+        own = states[visual][None].to(inputs.context.dtype)  # (1, P, H)
+        updated = sampler(own, inputs.context, inputs.windows, inputs.image)
+        return states.masked_scatter(visual[..., None], updated.to(states.dtype))
 
     return update

@@ -85,7 +85,7 @@ def _generate(model: MultimodalLLM, batch: Batch, max_new_tokens: int) -> list[l
     on_cuda = model.device.type == "cuda"
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=on_cuda):
         states = model.states(batch, attention_mask=_needed(mask), position_ids=positions, cache=cache)
-        tokens = model.logits(states[:, -1]).argmax(dim=-1)  # (S,)
+        tokens = _choose(model, states)
         said = [tokens]
         ended = tokens == model.chat.end_id
         position = positions[:, -1:]
@@ -99,10 +99,15 @@ def _generate(model: MultimodalLLM, batch: Batch, max_new_tokens: int) -> list[l
                 position_ids=position,
                 past_key_values=cache,
             )
-            tokens = model.logits(states[:, -1]).argmax(dim=-1)
+            tokens = _choose(model, states)
             said.append(tokens)
             ended |= tokens == model.chat.end_id
     return [_before(ids, model.chat.end_id) for ids in torch.stack(said, dim=1).tolist()]
+
+
+def _choose(model: MultimodalLLM, states: Tensor) -> Tensor:
+    """Give the likeliest next tokens (S,); rows beyond the tokenizer only pad the LLM's vocabulary."""
+    return model.logits(states[:, -1])[:, : model.chat.vocabulary].argmax(dim=-1)
 
 
 def _needed(mask: Tensor) -> Tensor | None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch import nn
 from torch.utils.checkpoint import checkpoint
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 from transformers.utils import logging as transformers_logging
 
 from cambrian.errors import UserError
@@ -20,29 +27,35 @@ from cambrian.model.grid_positions import GridPositions
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 GRID_POSITIONS = "grid_positions.safetensors"
+PICKLES = (".bin", ".pt", ".pth")
+"""Endings of files that could run code when they are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
     """An LLM with what belongs to it."""
 
-    llm: LlamaForCausalLM
+    llm: PreTrainedModel
+    """A causal LM of any family whose decoder is a stack of like layers."""
     tokenizer: Tokenizer
     grid_positions: GridPositions | None
     """None for an LLM that knows the place of a visual token by itself."""
+    tokens: Mapping[str, Any] = field(default_factory=dict)
+    """What transformers keeps beside a tokenizer: names of special tokens, the family's own chat template."""
 
 
 def save_language(language: Language, directory: Path) -> None:
     """Write the LLM, its tokenizer and its grid positions into `directory`."""
-    with _quiet():
-        language.llm.save_pretrained(directory)
-        PreTrainedTokenizerFast(tokenizer_object=language.tokenizer).save_pretrained(directory)
+    with quiet():
+        language.llm.save_pretrained(directory, max_shard_size="5GB")
+        wrapped = PreTrainedTokenizerFast(tokenizer_object=language.tokenizer, **language.tokens)
+        wrapped.save_pretrained(directory)
     if language.grid_positions is not None:
         save_file(language.grid_positions.state_dict(), directory / GRID_POSITIONS)
 
 
-def load_language(directory: Path) -> Language:
-    """Read an LLM in evaluation mode, weights in float32 on the CPU.
+def load_language(directory: Path, dtype: str = "float32") -> Language:
+    """Read an LLM that `save_language` wrote, in evaluation mode on the CPU, weights as `dtype`.
 
     Raises:
         UserError: if the directory holds none.
@@ -50,23 +63,81 @@ def load_language(directory: Path) -> Language:
     missing = [name for name in (CONFIG, TOKENIZER) if not (directory / name).is_file()]
     if missing:
         raise UserError(f"{directory} holds no LLM in Hugging Face's format: {', '.join(missing)} missing")
-    with _quiet():
-        llm = LlamaForCausalLM.from_pretrained(directory, dtype="float32", local_files_only=True)
-    assert isinstance(llm, LlamaForCausalLM)
+    with quiet():
+        llm = read_llm(directory, dtype)
+        wrapped = PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)
     return Language(
-        llm=llm.eval(),
+        llm=llm,
         tokenizer=Tokenizer.from_file(str(directory / TOKENIZER)),
         grid_positions=_load_grid_positions(directory / GRID_POSITIONS),
+        tokens=special_tokens(wrapped),
     )
 
 
-def recompute_activations(llm: LlamaForCausalLM) -> None:
+def read_llm(directory: Path, dtype: str) -> PreTrainedModel:
+    """Read a causal LM of any family from safetensors, nothing else; no code that lies with it is run.
+
+    Raises:
+        UserError: if weights are missing or pickled, or its layers are not where they can be reached.
+        OSError, ValueError: whatever else transformers does not accept.
+    """
+    if not any(directory.glob("*.safetensors")):
+        pickled = [path.name for path in sorted(directory.iterdir()) if path.suffix in PICKLES]
+        raise UserError(
+            f"{directory} holds no weights as *.safetensors"
+            + (
+                f", and pickles such as {pickled[0]} are not read: docs/your-llm.md converts"
+                if pickled
+                else ""
+            )
+        )
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        directory,
+        dtype=dtype,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    llm, report = loaded
+    absent = sorted(report["missing_keys"]) + [str(key[0]) for key in report["mismatched_keys"]]
+    if absent:
+        raise UserError(
+            f"{directory}: {len(absent)} weights are missing or of another shape, such as {absent[0]}; "
+            "copy or fetch the model again"
+        )
+    decoder_layers(llm)
+    return llm.eval()
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Names of the special tokens, and the family's own chat template if there is one."""
+    named = dict(tokenizer.special_tokens_map)
+    return named if tokenizer.chat_template is None else {**named, "chat_template": tokenizer.chat_template}
+
+
+def decoder_layers(llm: PreTrainedModel) -> nn.ModuleList:
+    """Give the layers of the decoder, in their order.
+
+    Raises:
+        UserError: if the LLM is not built like that.
+    """
+    layers = getattr(llm.get_decoder(), "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise UserError(
+            f"{type(llm).__name__} has no list of decoder layers (model.layers), between which visual tokens "
+            "could be updated; use an LLM built like Llama: Llama, Mistral, Qwen2, Phi-3, Gemma, ..."
+        )
+    return layers
+
+
+def recompute_activations(llm: PreTrainedModel) -> None:
     """Keep only what goes into each decoder layer; the backward pass computes the rest once more.
 
     What transformers offers does nothing in a frozen LLM, through which gradients flow to the connector all
     the same. Hooks on the layers (aggregation inside the LLM) stay outside and run once.
     """
-    for layer in llm.model.layers:
+    for layer in decoder_layers(llm):
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
@@ -80,7 +151,7 @@ def _load_grid_positions(path: Path) -> GridPositions | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' progress bars off the screen; as they were afterwards."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

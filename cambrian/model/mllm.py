@@ -20,7 +20,7 @@ from cambrian.data.batching import Batch
 from cambrian.data.tokenization import IGNORED, ChatTokenizer
 from cambrian.encoders.base import VisionEncoder
 from cambrian.model.aggregation import aggregate_inside
-from cambrian.model.language import Language
+from cambrian.model.language import Language, decoder_layers
 from cambrian.model.splice import splice, visual_rows
 
 
@@ -43,6 +43,7 @@ class MultimodalLLM(nn.Module):
         self.llm = language.llm
         self.grid_positions = language.grid_positions
         self.chat = chat
+        self._language = language
 
     @property
     def eyes(self) -> tuple[VisionEncoder, ...]:
@@ -62,7 +63,7 @@ class MultimodalLLM(nn.Module):
     @property
     def language(self) -> Language:
         """The LLM with its tokenizer and grid positions."""
-        return Language(llm=self.llm, tokenizer=self.chat.tokenizer, grid_positions=self.grid_positions)
+        return self._language
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Cross-entropy of the supervised tokens of a right-padded batch: its sum, and their number.
@@ -90,7 +91,7 @@ class MultimodalLLM(nn.Module):
         tokens = visual.tokens.to(embeddings.dtype)
         rows = visual_rows(tokens, visual.keep, visual.keep_rows, self.connector.newline)
         spliced = splice(embeddings, batch.placeholder, rows)
-        layers = self.llm.model.layers
+        layers = decoder_layers(self.llm)
         with aggregate_inside(self.connector.aggregation, layers, visual.aggregation, spliced.visual):
             return self.decode(spliced.embeddings, **inputs)
 
@@ -110,7 +111,7 @@ class MultimodalLLM(nn.Module):
         past_key_values: Cache | None,
     ) -> Tensor:
         """Run the decoder layers over embeddings (S, T, H)."""
-        output = self.llm.model(
+        output = self.llm.get_decoder()(
             inputs_embeds=embeddings,
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -121,7 +122,9 @@ class MultimodalLLM(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores of the next token, (..., V) from (..., H)."""
-        return self.llm.lm_head(states)
+        head = self.llm.get_output_embeddings()
+        assert head is not None, "a causal LM has a head"
+        return head(states)
 
 
 def _encode(encoder: VisionEncoder, images: Tensor) -> Tensor:

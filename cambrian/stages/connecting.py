@@ -15,7 +15,8 @@ from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
 from cambrian.training import fit, read_schedule
 
-TEMPLATE = "lab"
+LAB = "lab"
+"""Template of the lab's LLM, which needs not name it."""
 
 
 def train_connected(
@@ -39,7 +40,7 @@ def train_connected(
         encoder_dirs=[inputs[role].path for role in encoder_roles(inputs)],
         language_dir=inputs["language"].path,
         connector_recipe=recipe["connector"],
-        template=TEMPLATE,
+        template=inputs["language"].manifest["recipe"].get("template", LAB),
         seed=recipe["seed"],
     )
     if "align" in inputs:

@@ -158,6 +158,7 @@ def encoder_stage(encoder: Encoder, world: World) -> Stage:
 def language_stage(llm: Language, world: World) -> Stage:
     """Pre-training of the tiny LLM, or a pretrained one."""
     steps = int(llm.optimization.get("steps", 0))
+    source = {"content": llm.content} if llm.content else {"model": llm.model, "revision": llm.revision}
     return Stage(
         kind="language",
         recipe={
@@ -166,7 +167,7 @@ def language_stage(llm: Language, world: World) -> Stage:
             "optimization": llm.optimization,
             **_world(world),
             "seed": 0,
-            **({} if world else {"model": llm.model}),
+            **({} if world else {**source, "template": llm.template}),
         },
         inputs={},
         label=f"language {llm.model}",

@@ -14,7 +14,7 @@ from cambrian.sweep.cost import Correction, Finished, Price, calibrate, correct,
 from cambrian.sweep.hardware import GPUS, Gpu, find_gpu
 from cambrian.sweep.memory import Work, smallest_fit
 from cambrian.sweep.plan import Plan
-from cambrian.sweep.shapes import ENCODERS, LLMS
+from cambrian.sweep.shapes import ENCODERS, read_llm
 from cambrian.sweep.work import TEXT, EvaluationWork, TrainingWork
 
 SUPERVISED_TOKENS = 100
@@ -97,7 +97,7 @@ def evaluation_work(recipe: Recipe, questions: int) -> EvaluationWork:
     return EvaluationWork(
         encoders=tuple(ENCODERS[encoder.name] for encoder in recipe.encoders),
         connector=_connector(recipe),
-        llm=LLMS[recipe.llm.name],
+        llm=read_llm(recipe.llm.architecture),
         questions=questions,
         prompt_tokens=PROMPT_TOKENS,
         generated_tokens=ANSWER_TOKENS,
@@ -173,7 +173,7 @@ def _training(recipe: Recipe, samples: int, text: int, batch_size: int, *, tuned
     return TrainingWork(
         encoders=tuple(ENCODERS[encoder.name] for encoder in recipe.encoders),
         connector=_connector(recipe),
-        llm=LLMS[recipe.llm.name],
+        llm=read_llm(recipe.llm.architecture),
         samples=samples,
         text_tokens=text,
         supervised_tokens=min(SUPERVISED_TOKENS, text),
@@ -191,7 +191,7 @@ def _connector(recipe: Recipe) -> Connector:
     """Sizes of the connector of a run; pooling connectors count as projections of the same tokens."""
     settings = recipe.connector_settings
     shapes = [ENCODERS[encoder.name] for encoder in recipe.encoders]
-    widths, llm_width = tuple(shape.width for shape in shapes), LLMS[recipe.llm.name].hidden
+    widths, llm_width = tuple(shape.width for shape in shapes), recipe.llm.architecture["hidden"]
     if settings["kind"] == "sva":
         inner = settings["aggregation"]
         return Sva(

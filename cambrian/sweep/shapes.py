@@ -6,8 +6,13 @@ multiplication and an addition as two, and only matrix products, convolutions an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from typing import Any
+
+from cambrian.errors import UserError
+from cambrian.schema import read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +27,23 @@ class Llm:
     vocabulary: int
     tied: bool = False
     """Whether the head shares its weights with the embedding."""
+    head: int = 0
+    """Width of one head; 0 where all together have the width of the LLM."""
+
+    @cached_property
+    def query_width(self) -> int:
+        """Width of all queries of one token."""
+        return self.heads * (self.head or self.hidden // self.heads)
 
     @cached_property
     def key_value_width(self) -> int:
         """Width of all keys of one token."""
-        return self.hidden // self.heads * self.key_value_heads
+        return self.query_width // self.heads * self.key_value_heads
 
     @cached_property
     def layer_matrix(self) -> int:
         """Parameters of one layer that multiply every token."""
-        attention = 2 * self.hidden * (self.hidden + self.key_value_width)
+        attention = 2 * self.hidden * (self.query_width + self.key_value_width)
         return attention + 3 * self.hidden * self.intermediate
 
     @cached_property
@@ -155,20 +167,20 @@ def convnext(
     )
 
 
-LLMS = {
-    "vicuna_7b": Llm(
-        layers=32, hidden=4096, intermediate=11008, heads=32, key_value_heads=32, vocabulary=32000
-    ),
-    "vicuna_13b": Llm(
-        layers=40, hidden=5120, intermediate=13824, heads=40, key_value_heads=40, vocabulary=32000
-    ),
-    "llama3_8b": Llm(
-        layers=32, hidden=4096, intermediate=14336, heads=32, key_value_heads=8, vocabulary=128256
-    ),
-    "yi_34b": Llm(layers=60, hidden=7168, intermediate=20480, heads=56, key_value_heads=8, vocabulary=64000),
-    "phi3_4b": Llm(layers=32, hidden=3072, intermediate=8192, heads=32, key_value_heads=32, vocabulary=32064),
-}
-"""By name; sizes from the models' published configurations."""
+def read_llm(architecture: Mapping[str, Any]) -> Llm:
+    """Take the sizes of an LLM from that part of its configuration.
+
+    Raises:
+        UserError: naming what is missing or no number.
+    """
+    names = {field.name for field in fields(Llm)}
+    faults: list[str] = []
+    sizes = {name: value for name, value in architecture.items() if name in names}
+    found = read(Llm, sizes, "llm.architecture", faults)
+    if found is None:
+        raise UserError("; ".join(faults))
+    return found
+
 
 _base = partial(vit, layers=12, width=768, hidden=3072)
 _large = partial(vit, layers=24, width=1024, hidden=4096)

@@ -107,6 +107,26 @@ def test_a_sample_does_not_depend_on_its_neighbours(connector, language):
     assert torch.allclose(together[sample], alone, atol=1e-6)
 
 
+class TupleLayer(nn.Module):
+    """A decoder layer that gives more than its states, as in some versions of transformers."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, states):
+        return self.layer(states[0] if isinstance(states, tuple) else states), "attention"
+
+
+def test_layers_may_give_a_tuple(connector, language):
+    visual, spliced = prepare(connector, 2)
+    expected = run(connector, language, visual, spliced)
+    language.layers = nn.ModuleList(TupleLayer(layer) for layer in language.layers)
+    states, rest = run(connector, language, visual, spliced)
+    assert torch.equal(states, expected)
+    assert rest == "attention"
+
+
 def test_nothing_is_left_behind(connector, language):
     visual, spliced = prepare(connector, 1)
     before = language(spliced.embeddings)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from cambrian.sweep.composition import axes, compose
 from cambrian.sweep.connector_shapes import Concat
 from cambrian.sweep.hardware import find_gpu
-from cambrian.sweep.shapes import ENCODERS, Encoder, Llm
+from cambrian.sweep.shapes import ENCODERS, Encoder, Llm, read_llm
 from cambrian.sweep.work import TEXT, TrainingWork
 
 A100 = find_gpu("a100-80gb")
+LLMS = {
+    name: read_llm(compose({"llm": (name,)})["llm"]["paper"]["architecture"])
+    for name in axes()["llm"]
+    if "paper" in compose({"llm": (name,)})["llm"]
+}
+"""The real LLMs of conf/llm, by name."""
 
 TOY = TrainingWork(
     encoders=(

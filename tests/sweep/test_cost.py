@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import A100, ANCHORS, HELD_OUT, TOY, llava
+from published import A100, ANCHORS, HELD_OUT, LLMS, TOY, llava
 
 from cambrian.errors import UserError
 from cambrian.sweep.cost import (
@@ -22,7 +22,7 @@ from cambrian.sweep.cost import (
 )
 from cambrian.sweep.hardware import GIB, GPUS, Gpu, find_gpu
 from cambrian.sweep.memory import judge, peak_memory, smallest_fit
-from cambrian.sweep.shapes import ENCODERS, LLMS
+from cambrian.sweep.shapes import ENCODERS
 from cambrian.sweep.work import EvaluationWork, prefill_flops, training_flops
 
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import TOY, llava
+from published import LLMS, TOY, llava
 
 from cambrian.sweep.cost import price
 from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.memory import judge, peak_memory, smallest_fit
-from cambrian.sweep.shapes import LLMS
 
 
 @settings(deadline=None)

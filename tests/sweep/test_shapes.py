@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from published import LLMS
 from torch.utils.flop_counter import FlopCounterMode
 
 from cambrian.connectors.concat import ConcatConnector
 from cambrian.connectors.sva import SvaConnector
 from cambrian.sweep.connector_shapes import Concat, Resampler, Sva
-from cambrian.sweep.shapes import ENCODERS, LLMS, vit
+from cambrian.sweep.shapes import ENCODERS, vit
 
 
 def test_flops_of_a_small_vision_transformer_by_hand() -> None:
@@ -40,6 +41,8 @@ def test_flops_of_a_small_vision_transformer_by_hand() -> None:
         ("llama3_8b", 8030),
         ("yi_34b", 34389),
         ("phi3_4b", 3821),
+        ("qwen2_5_0_5b", 494),
+        ("smollm2_360m", 362),
         ("clip", 304),
         ("dfn_clip_l", 304),
         ("dfn_clip_h", 632),
@@ -72,7 +75,7 @@ def test_parameters_are_the_published_ones(name: str, millions: int) -> None:
 
 def test_every_encoder_of_the_paper_has_a_shape() -> None:
     assert len(ENCODERS) == 23
-    assert len(LLMS) == 5
+    assert len(LLMS) == 7
 
 
 @pytest.mark.parametrize("groups", [(4,), (4, 2)])
