@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cambrian.checks import check_recipe
+from cambrian.encoder_choice import copies_of, read_encoder
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.first_looks import read_halving, read_preflight, read_proxy
@@ -104,7 +105,7 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
     return Study(
         recipes=tuple(recipes),
         left_out=left_out,
-        runtime=runtime,
+        runtime=replace(runtime, copies=copies_of(eye for recipe in recipes for eye in recipe.encoders)),
         hardware=hardware,
         plan=str(first["plan"]).lower() if isinstance(first["plan"], bool) else first["plan"],
         fidelity=first["fidelity"],
@@ -136,9 +137,10 @@ class _Reader:
         scale = self.once(notes, _read_scale, config["scale"])
         if scale is None:
             return None
-        at = scale.name
+        at, download = scale.name, config["runtime"]["download"]
         encoders = tuple(
-            self.once(notes, _read_encoder, node, at, name) for name, node in config["encoders"].items()
+            self.once(notes, _read_encoder, node, at, name, download)
+            for name, node in config["encoders"].items()
         )
         grids = tuple(encoder.grid for encoder in encoders if encoder is not None)
         llm = self.once(notes, _read_language, config["llm"], at)
@@ -187,12 +189,9 @@ def _read_scale(notes: Notes, node: Node) -> Scale | None:
     return read(Scale, node, "scale", notes.faults)
 
 
-def _read_encoder(notes: Notes, node: Node, at: str, name: str) -> Encoder | None:
+def _read_encoder(notes: Notes, node: Node, at: str, name: str, download: bool) -> Encoder | None:
     section = _section(notes, node, at, f"encoder '{name}'")
-    if section is None:
-        return None
-    values = {"name": name, "supervision": node["supervision"], **section}
-    return read(Encoder, values, f"encoders.{name}", notes.faults)
+    return None if section is None else read_encoder(name, node, section, download, notes.faults)
 
 
 def _read_language(notes: Notes, node: Node, at: str) -> Language | None:
@@ -292,6 +291,7 @@ class _RuntimeSettings:
     gpu_fraction: float
     micro_batch: int
     checkpoint_seconds: float
+    download: bool
     trackers: tuple[str, ...]
     wandb_mode: str
     wandb_project: str

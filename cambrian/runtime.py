@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +37,10 @@ class Runtime:
     """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
     checkpoint_seconds: float = 20.0
     """Least time between two checkpoints of a training stage."""
+    download: bool = False
+    """Whether pretrained weights that are not on this machine may be fetched."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprint of pretrained weights -> where a copy of them is on this machine."""
     trackers: tuple[str, ...] = ("jsonl",)
     """Where metrics go: jsonl always, wandb when asked for."""
     wandb_mode: str = "offline"

@@ -1,12 +1,11 @@
 """Image files made ready for encoders: decoded once, then padded to a square and resized for each of them.
 
-What happens to images that are not plain RGB is in `read_picture`; what cannot be used is refused with a reason, so
-that whoever reads a data set can leave it out and count it.
+What happens to images that are not plain RGB is in `read_picture`; what cannot be used is refused with a
+reason, so that whoever reads a data set can leave it out and count it.
 """
 
 from __future__ import annotations
 
-import struct
 import warnings
 from collections.abc import Sequence
 from io import BytesIO
@@ -28,8 +27,6 @@ BACKGROUND = (255, 255, 255)
 """Behind transparent pixels: white, as on the page that such pictures are drawn for."""
 
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
-_DECODING = (OSError, SyntaxError, ValueError, EOFError, struct.error, KeyError, IndexError, OverflowError)
-"""What Pillow raises for files that are not what they say."""
 
 
 class View(NamedTuple):
@@ -78,9 +75,9 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Image.Image:
         raise BadImageError(path, "is no image that Pillow knows") from error
     except Image.DecompressionBombError as error:
         raise BadImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
-    except BadImageError:
+    except (BadImageError, MemoryError):
         raise
-    except _DECODING as error:
+    except Exception as error:  # whatever Pillow's many decoders raise, it is about this file
         raise BadImageError(path, f"cannot be decoded: {error}") from error
 
 
@@ -118,7 +115,7 @@ def _check_size(path: str, size: tuple[int, int]) -> None:
     if width * height > MAX_PIXELS:
         raise BadImageError(path, f"has {width} x {height} pixels, at most {MAX_PIXELS:,} are decoded")
     if max(size) > MAX_ASPECT * min(size):
-        raise BadImageError(path, f"has {width} x {height} pixels: one side over {MAX_ASPECT} times the other")
+        raise BadImageError(path, f"has {width} x {height} pixels: a side over {MAX_ASPECT} times the other")
 
 
 def _to_rgb(path: str, image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Image files of every kind, made with Pillow: what is done with them, and what is refused for which reason."""
+"""Image files of every kind, made with Pillow: what is done with them, and what is refused and why."""
 
 from __future__ import annotations
 
@@ -141,13 +141,13 @@ def test_exif_turns_an_image_upright() -> None:
 def test_one_pixel_fills_every_view() -> None:
     views = [View(8, (1, 2, 3)), View(5, (0, 0, 0))]
     prepared = prepare(read_picture(_content(Image.new("RGB", (1, 1), RED))), views)
-    assert {view: array.shape for view, array in prepared.items()} == {views[0]: (8, 8, 3), views[1]: (5, 5, 3)}
+    assert [array.shape for array in prepared.values()] == [(8, 8, 3), (5, 5, 3)]
     assert all((array == RED).all() and array.dtype == np.uint8 for array in prepared.values())
 
 
 def test_lines_are_refused_and_long_strips_are_not() -> None:
     assert _refusal(_content(Image.new("RGB", (20_000, 1)))) == (
-        "has 20000 x 1 pixels: one side over 100 times the other"
+        "has 20000 x 1 pixels: a side over 100 times the other"
     )
     assert read_picture(_content(Image.new("RGB", (100, 1)))).size == (100, 1)
 
