@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from cambrian.errors import ConfigError, leaving_on_user_error
-from cambrian.sweep.grid import check_overrides
+from cambrian.sweep.grid import check_overrides, spell_out
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -38,6 +38,7 @@ def check_command_line(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = spell_out(sys.argv[1:])
     with leaving_on_user_error():
         check_command_line(sys.argv[1:])
     main()

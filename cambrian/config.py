@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from cambrian.checks import check_recipe
+from cambrian.encoder_choice import copies_of, read_encoder
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.first_looks import read_halving, read_preflight, read_proxy
-from cambrian.llm_choice import read_language, with_sources
+from cambrian.llm_choice import directories_of, read_language
 from cambrian.recipe import Benchmarks, Data, Encoder, Recipe, Scale
 from cambrian.runtime import Hardware, Runtime
 from cambrian.runtime_settings import read_hardware, read_runtime
@@ -103,7 +104,7 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
     return Study(
         recipes=tuple(recipes),
         left_out=left_out,
-        runtime=with_sources(runtime, recipes),
+        runtime=replace(runtime, copies=_copies(recipes)),
         hardware=hardware,
         plan=str(first["plan"]).lower() if isinstance(first["plan"], bool) else first["plan"],
         fidelity=first["fidelity"],
@@ -135,9 +136,10 @@ class _Reader:
         scale = self.once(notes, _read_scale, config["scale"])
         if scale is None:
             return None
-        at = scale.name
+        at, download = scale.name, config["runtime"]["download"]
         encoders = tuple(
-            self.once(notes, _read_encoder, node, at, name) for name, node in config["encoders"].items()
+            self.once(notes, _read_encoder, node, at, name, download)
+            for name, node in config["encoders"].items()
         )
         grids = tuple(encoder.grid for encoder in encoders if encoder is not None)
         llm = self.once(notes, read_language, config["llm"], at, not scale.world)
@@ -186,12 +188,15 @@ def _read_scale(notes: Notes, node: Node) -> Scale | None:
     return read(Scale, node, "scale", notes.faults)
 
 
-def _read_encoder(notes: Notes, node: Node, at: str, name: str) -> Encoder | None:
+def _copies(recipes: Sequence[Recipe]) -> dict[str, str]:
+    """Where the local models of all recipes are; their identity is what they hold."""
+    encoders = copies_of(encoder for recipe in recipes for encoder in recipe.encoders)
+    return encoders | directories_of(recipe.llm for recipe in recipes)
+
+
+def _read_encoder(notes: Notes, node: Node, at: str, name: str, download: bool) -> Encoder | None:
     section = _section(notes, node, at, f"encoder '{name}'")
-    if section is None:
-        return None
-    values = {"name": name, "supervision": node["supervision"], **section}
-    return read(Encoder, values, f"encoders.{name}", notes.faults)
+    return None if section is None else read_encoder(name, node, section, download, notes.faults)
 
 
 def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -> Node | None:

@@ -16,6 +16,19 @@ class DataError(UserError):
     """Data that is not what it should be; names the file and the line."""
 
 
+class BadImageError(DataError):
+    """An image that is not used, and why; whoever reads a data set leaves it out and counts it."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} {reason}")
+
+    def __reduce__(self) -> tuple[type[BadImageError], tuple[str, str]]:
+        """Let it come back from another process."""
+        return BadImageError, (self.path, self.reason)
+
+
 class ConfigError(UserError):
     """All faults of a configuration at once, one line each."""
 

@@ -1,14 +1,12 @@
-"""Models in Hugging Face's format, as far as planning needs them: where they lie, their sizes, their content.
+"""Models in Hugging Face's format, as far as planning needs them: where they lie and their sizes.
 
 Nothing here reaches the network: a model is a directory, or an id whose files are in Hugging Face's cache.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,20 +86,3 @@ def llm_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("tie_word_embeddings", True):
         sizes["tied"] = True
     return sizes
-
-
-def checksums(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file of the model in `directory`, by name."""
-    files = sorted(path for path in directory.iterdir() if path.suffix in MODEL_FILES and path.is_file())
-    with ThreadPoolExecutor() as pool:
-        return dict(zip([path.name for path in files], pool.map(_checksum, files), strict=True))
-
-
-def content_digest(sums: Mapping[str, str]) -> str:
-    """Identity of a model on disk, wherever it lies: the hash of its files' names and checksums."""
-    return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

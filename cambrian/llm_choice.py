@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.data.templates import TEMPLATES
 from cambrian.errors import UserError
-from cambrian.hub import SIZES, checksums, content_digest, find_directory, llm_sizes, read_config
-from cambrian.recipe import Language, Recipe
-from cambrian.runtime import Runtime
+from cambrian.hub import SIZES, find_directory, llm_sizes, read_config
+from cambrian.local_weights import fingerprint
+from cambrian.recipe import Language
 from cambrian.schema import read
 from cambrian.sweep.shapes import read_llm
 
@@ -41,10 +40,9 @@ def read_language(notes: Notes, node: Mapping[str, Any], at: str, real: bool) ->
         return None
 
 
-def with_sources(runtime: Runtime, recipes: Sequence[Recipe]) -> Runtime:
-    """Tell `runtime` where the local LLMs of `recipes` are; their identity is what they hold."""
-    llms = [recipe.llm for recipe in recipes if recipe.llm.content]
-    return replace(runtime, sources={llm.content: llm.directory for llm in llms})
+def directories_of(llms: Iterable[Language]) -> dict[str, str]:
+    """Where the local ones among `llms` are, by their content."""
+    return {llm.content: llm.directory for llm in llms if llm.content}
 
 
 def _any_model(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,4 +103,4 @@ def _sizes(model: str, revision: str, given: object) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _content(directory: Path) -> str:
     """What one command sees of a directory; the stage that reads it sees to it that it is still the same."""
-    return content_digest(checksums(directory))
+    return fingerprint(directory)

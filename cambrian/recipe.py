@@ -9,6 +9,8 @@ from typing import Any
 
 AXES = ("scale", "encoder", "supervision", "connector", "adapter", "vision", "instruct", "llm", "seed")
 """Names of the design choices by which runs are told apart."""
+PRETRAINED = "pretrained"
+"""The objective of an encoder whose weights are imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,11 @@ class Encoder:
     optimization: Mapping[str, Any]
     """Pre-training; empty for the controls."""
     grid: int
-    """Side of the feature grid that the architecture gives."""
+    """Side of the feature grid that it gives; what a real network gives itself is resized to it."""
+    checkpoint: str | None = None
+    """Where a copy of its weights is; its content is hashed, not its place."""
+    measured: Mapping[str, int] | None = None
+    """Sizes of one that is not in the table of real encoders, for its price."""
 
     @property
     def trainable(self) -> bool:

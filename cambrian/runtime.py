@@ -41,14 +41,14 @@ class Runtime:
     """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
     checkpoint_seconds: float = 20.0
     """Least time between two checkpoints of a training stage."""
+    download: bool = False
+    """Whether pretrained models that are not on this machine may be fetched."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprint of the content of a pretrained model -> where a copy of it was found when planning."""
     trackers: tuple[str, ...] = ("jsonl",)
     """Where metrics go: jsonl always, wandb when asked for."""
     wandb_mode: str = "offline"
     wandb_project: str = "cambrian-sweeps"
-    download: bool = False
-    """Whether models may be fetched from the Hugging Face hub."""
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """Content of a local model -> the directory by which it was named."""
     group: str = "run"
     """Name of the sweep, W&B's group."""
 

@@ -74,8 +74,8 @@ def test_a_local_directory_is_known_by_its_content(local: Path, tmp_path: Path) 
 
 def test_the_stage_is_told_where_the_content_lies(local: Path) -> None:
     study = read_study(expand(["scale=paper", "llm=hf", f"llm.model={local}", "llm.template=chatml"]))
-    assert study.runtime.sources == {study.recipes[0].llm.content: str(local)}
-    assert read_study(expand([])).runtime.sources == {}
+    assert study.runtime.copies == {study.recipes[0].llm.content: str(local)}
+    assert read_study(expand([])).runtime.copies == {}
 
 
 def test_a_named_llm_can_be_a_copy_on_this_machine(local: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_named_llm_can_be_a_copy_on_this_machine(local: Path) -> None:
     study = read_study(expand(words))
     llm = study.recipes[0].llm
     assert (llm.name, llm.template, llm.architecture["layers"]) == ("vicuna_7b", "vicuna_v1", 32)
-    assert study.runtime.sources == {llm.content: str(local)}
+    assert study.runtime.copies == {llm.content: str(local)}
     with pytest.raises(ConfigError, match="llm=vicuna_7b: there is no directory"):
         read_study(expand([*words[:2], f"llm.paper.model={local}/none"]))
 

@@ -6,14 +6,23 @@ Shape legend: B images, R resolution in pixels, g grid side, C feature width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+Colour = tuple[int, int, int]
+"""Red, green, blue, from 0 to 255."""
+
 
 class VisionEncoder(nn.Module):
     """Turns images into a grid of features; subclasses write `features`."""
+
+    shape: ClassVar[type]
+    """Dataclass of the settings that an architecture of this kind has."""
+
+    padding: Colour = (127, 127, 127)
+    """What images that are not square are filled up with: this encoder's grey."""
 
     def __init__(self, *, architecture: Mapping[str, Any], resolution: int, grid: int, width: int) -> None:
         super().__init__()
@@ -36,11 +45,23 @@ class VisionEncoder(nn.Module):
         if images.dtype != torch.uint8 or images.shape[1:] != expected:
             given = f"{images.dtype} {tuple(images.shape)}"
             raise ValueError(f"images must be torch.uint8 (B, {', '.join(map(str, expected))}), got {given}")
-        return self.features(normalize(images))
+        return self.features(self.normalize(images))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Turn uint8 `images` (B, R, R, 3) into what the network reads, (B, 3, R, R)."""
+        return normalize(images)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Encode normalised `pixels` (B, 3, R, R) as (B, g, g, C)."""
         raise NotImplementedError
+
+    def train(self, mode: bool = True) -> VisionEncoder:
+        """Go into training mode only if something here trains.
+
+        A frozen encoder stays in evaluation mode whatever is said to the model around it, so that dropout and
+        stochastic depth never make its features random.
+        """
+        return super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
 
 
 def normalize(images: Tensor) -> Tensor:

@@ -1,27 +1,20 @@
-"""The lab's encoders, small enough to train in minutes on one core; how they are built, saved and loaded.
+"""The lab's encoders, small enough to train in minutes on one core.
 
 Shape legend: B images, R resolution in pixels, g grid side, N tokens, C feature width.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cambrian.encoders.base import VisionEncoder
 from cambrian.encoders.layers import Block, ConvBlock, grid_positions, initialize
-from cambrian.errors import UserError, unknown_name
-
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +56,7 @@ class PixelsShape:
 class TinyViT(VisionEncoder):
     """A vision transformer on a light convolutional stem (Xiao et al., 2021, arXiv:2106.14881)."""
 
+    shape = ViTShape
     stride = 8
 
     def __init__(self, shape: ViTShape, architecture: Mapping[str, Any]) -> None:
@@ -101,6 +95,8 @@ class TinyViT(VisionEncoder):
 class TinyConvNet(VisionEncoder):
     """A convolutional network of two stages for larger images, after ConvNeXt (Liu et al., 2022)."""
 
+    shape = ConvNetShape
+
     def __init__(self, shape: ConvNetShape, architecture: Mapping[str, Any]) -> None:
         super().__init__(
             architecture=architecture,
@@ -130,6 +126,8 @@ class TinyConvNet(VisionEncoder):
 class RawPatches(VisionEncoder):
     """The control without weights: the pixels of each patch in a row."""
 
+    shape = PixelsShape
+
     def __init__(self, shape: PixelsShape, architecture: Mapping[str, Any]) -> None:
         super().__init__(
             architecture=architecture,
@@ -143,60 +141,3 @@ class RawPatches(VisionEncoder):
         """Rearrange normalised `pixels` (B, 3, R, R) as (B, g, g, 3 * patch * patch)."""
         patches = F.pixel_unshuffle(pixels, self.patch)  # (B, 3 * patch * patch, g, g)
         return patches.permute(0, 2, 3, 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderKind:
-    """One row of the table of architectures."""
-
-    shape: type
-    build: Callable[..., VisionEncoder]
-
-
-KINDS: dict[str, EncoderKind] = {
-    "vit": EncoderKind(shape=ViTShape, build=TinyViT),
-    "convnet": EncoderKind(shape=ConvNetShape, build=TinyConvNet),
-    "pixels": EncoderKind(shape=PixelsShape, build=RawPatches),
-}
-
-
-def build_encoder(architecture: Mapping[str, Any]) -> VisionEncoder:
-    """Make an encoder with fresh weights from `{"kind": ..., sizes...}`; seed torch before for fixed weights.
-
-    Raises:
-        UserError: for an unknown kind, and for a size that is unknown or missing.
-    """
-    sizes = dict(architecture)
-    kind = sizes.pop("kind", None)
-    if kind not in KINDS:
-        raise UserError(unknown_name("encoder architecture", str(kind), KINDS))
-    row = KINDS[kind]
-    known = {field.name: field for field in fields(row.shape)}
-    for name in sizes:
-        if name not in known:
-            raise UserError(unknown_name(f"size of encoder architecture '{kind}'", name, known))
-    missing = [name for name, field in known.items() if name not in sizes and field.default is MISSING]
-    if missing:
-        raise UserError(f"encoder architecture '{kind}' lacks {', '.join(missing)}")
-    return row.build(row.shape(**sizes), architecture)
-
-
-def save_encoder(encoder: VisionEncoder, directory: Path) -> None:
-    """Write config.json and model.safetensors into `directory`, which must exist."""
-    config = json.dumps({"architecture": encoder.architecture}, indent=2, sort_keys=True)
-    (directory / CONFIG).write_text(config + "\n")
-    weights = {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
-    save_file(weights, directory / WEIGHTS)
-
-
-def load_encoder(directory: Path) -> VisionEncoder:
-    """Read what `save_encoder` wrote, in evaluation mode, on the CPU.
-
-    Raises:
-        UserError: if the directory holds no encoder.
-    """
-    if not (directory / CONFIG).is_file():
-        raise UserError(f"{directory} holds no encoder: {CONFIG} is missing")
-    encoder = build_encoder(json.loads((directory / CONFIG).read_text())["architecture"])
-    encoder.load_state_dict(load_file(directory / WEIGHTS))
-    return encoder.eval()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.encoders.base import VisionEncoder
-from cambrian.encoders.tiny import build_encoder, save_encoder
+from cambrian.encoders.table import build_encoder, save_encoder
 from cambrian.lab.objectives.base import Objective, Tensors
 from cambrian.lab.objectives.table import NONE, build_objective
 from cambrian.lab.probe import probe

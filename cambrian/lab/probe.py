@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cambrian.encoders.base import VisionEncoder
-from cambrian.encoders.tiny import load_encoder
+from cambrian.encoders.table import load_encoder
 from cambrian.errors import UserError
 from cambrian.lab.render import render_batch
 from cambrian.lab.world import COLOURS, DEPTHS, LETTERS, NUMBERS, SHAPES, SIDE, make_scene, symbolic_cells

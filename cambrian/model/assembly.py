@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from cambrian.connectors.base import build_connector
 from cambrian.connectors.table import visual_positions
 from cambrian.data.tokenization import ChatTokenizer
-from cambrian.encoders.tiny import load_encoder, save_encoder
+from cambrian.encoders.table import load_encoder, save_encoder
 from cambrian.errors import UserError
 from cambrian.model.freezing import is_trained
 from cambrian.model.language import load_language, save_language

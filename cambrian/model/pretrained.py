@@ -15,19 +15,20 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from cambrian.data.tokenization import ChatTokenizer
 from cambrian.errors import UserError
-from cambrian.hub import CONFIG, MODEL_FILES, SIZES, checksums, content_digest, llm_sizes, read_config
+from cambrian.hub import CONFIG, MODEL_FILES, SIZES, llm_sizes, read_config
+from cambrian.local_weights import checksums, fingerprint
 from cambrian.model.language import Language, quiet, read_llm, save_language, special_tokens
 
 
 def import_language(
-    recipe: Mapping[str, Any], payload: Path, *, sources: Mapping[str, str], download: bool
+    recipe: Mapping[str, Any], payload: Path, *, copies: Mapping[str, str], download: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write the LLM that `recipe` names into `payload`: config, weights in shards, tokenizer.
 
     Args:
         recipe: `content` of a local model, or `model` and `revision` of the hub; `template`, `architecture`.
         payload: empty directory.
-        sources: content of a local model -> its directory.
+        copies: content of a local model -> its directory.
         download: whether the hub may be asked for what is not in its cache.
 
     Returns:
@@ -36,9 +37,9 @@ def import_language(
     Raises:
         UserError: if it cannot be had or read, or is not what the recipe says.
     """
-    directory, facts = _locate(recipe, sources, download)
+    directory, facts = _locate(recipe, copies, download)
     sums = checksums(directory)
-    if "content" in recipe and content_digest(sums) != recipe["content"]:
+    if "content" in recipe and fingerprint(directory) != recipe["content"]:
         raise UserError(f"{directory} has changed since this was planned; give the same command again")
     language = read_pretrained(directory)
     _check_sizes(directory, recipe["architecture"])
@@ -99,11 +100,11 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
 
 
 def _locate(
-    recipe: Mapping[str, Any], sources: Mapping[str, str], download: bool
+    recipe: Mapping[str, Any], copies: Mapping[str, str], download: bool
 ) -> tuple[Path, dict[str, Any]]:
     """Give the directory with the files, fetched if need be, and what is known of it."""
     if "content" in recipe:
-        place = sources.get(recipe["content"])
+        place = copies.get(recipe["content"])
         if place is None:
             raise UserError(
                 f"where the local LLM {recipe['content'][:12]} lies is not known here; name its directory "

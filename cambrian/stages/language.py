@@ -24,7 +24,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
         raise Dismissed
     runtime = context.runtime
     metrics, facts = import_language(
-        recipe, context.payload, sources=runtime.sources, download=runtime.download
+        recipe, context.payload, copies=runtime.copies, download=runtime.download
     )
     context.note(facts)
     return metrics

@@ -23,6 +23,20 @@ SEVERAL_TYPES = ("plan", "preflight")
 """Keys that take words beside true and false."""
 
 
+OWN = "encoders.timm."
+"""Where the settings of a person's own encoder are; on a command line `encoder.` is short for it."""
+
+
+def spell_out(words: Sequence[str]) -> list[str]:
+    """Write `encoder.model=NAME`, a setting of one's own encoder, as Hydra takes it.
+
+    The pluses let Hydra accept it beside a list of encoders, where it sees that of the default alone.
+    """
+    return [
+        f"++{OWN}{word.removeprefix('encoder.')}" if word.startswith("encoder.") else word for word in words
+    ]
+
+
 def parse_overrides(arguments: Sequence[str]) -> list[Override]:
     """Parse `key=value` words of the command line.
 
@@ -30,7 +44,7 @@ def parse_overrides(arguments: Sequence[str]) -> list[Override]:
         ConfigError: naming every word that cannot be parsed.
     """
     parser, parsed, faults = OverridesParser.create(), [], []
-    for argument in arguments:
+    for argument in spell_out(arguments):
         try:
             parsed.append(parser.parse_override(argument))
         except HydraException as error:
@@ -57,6 +71,11 @@ def check_overrides(arguments: Sequence[str]) -> list[str]:
         if override.is_add() or override.is_delete():
             faults.append(
                 f"'{override.input_line}': keys are neither added nor deleted here; {_top(compose({}))}"
+            )
+            continue
+        if key.startswith(OWN) and not any("timm" in names for names in chosen.get("encoder", [])):
+            faults.append(
+                f"encoder.{key.removeprefix(OWN)} is a setting of your own encoder: add encoder=timm"
             )
             continue
         for _, value in _elements(override):
@@ -112,7 +131,9 @@ def _point(words: Sequence[tuple[str, Any]]) -> Config:
     """Compose one point; a later word about the same key counts more."""
     config = compose({key: _names(value) for key, value in words if key in axes()})
     for key, value in words:
-        if key not in axes():
+        # Settings of an encoder say nothing of points without it.
+        absent = key.startswith("encoders.") and key.split(".")[1] not in config["encoders"]
+        if key not in axes() and not absent:
             set_value(config, key, value)
     return config
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from cambrian.benchmarks.suite import select
 from cambrian.lab.world import WORLD_VERSION
-from cambrian.recipe import Benchmarks, Data, Encoder, Language, Optimization, Recipe, Scale
+from cambrian.recipe import PRETRAINED, Benchmarks, Data, Encoder, Language, Optimization, Recipe, Scale
 from cambrian.stages.base import Stage, canonical_json
 from cambrian.sweep.memory import Work
 from cambrian.sweep.plan import Run
@@ -142,7 +142,7 @@ def encoder_stage(encoder: Encoder, world: World) -> Stage:
         kind="encoder",
         recipe={
             "name": encoder.name,
-            "architecture": encoder.architecture,
+            "architecture": _architecture(encoder),
             "objective": encoder.objective,
             "optimization": encoder.optimization,
             **_world(world),
@@ -153,6 +153,13 @@ def encoder_stage(encoder: Encoder, world: World) -> Stage:
         axes={"encoder": [encoder.name], "supervision": [encoder.supervision]},
         work=steps * int(encoder.optimization.get("batch_size", 0)),
     )
+
+
+def _architecture(encoder: Encoder) -> Mapping[str, Any]:
+    """A pretrained network is brought to the grid that is wanted; one of the lab has it by itself."""
+    if encoder.objective["kind"] != PRETRAINED:
+        return encoder.architecture
+    return {**encoder.architecture, "grid": encoder.grid}
 
 
 def language_stage(llm: Language, world: World) -> Stage:

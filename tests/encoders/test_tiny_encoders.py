@@ -8,7 +8,8 @@ import torch
 
 from cambrian.encoders.base import normalize
 from cambrian.encoders.layers import grid_positions
-from cambrian.encoders.tiny import TinyViT, build_encoder, load_encoder, save_encoder
+from cambrian.encoders.table import build_encoder, load_encoder, save_encoder
+from cambrian.encoders.tiny import TinyViT
 from cambrian.errors import UserError
 
 VIT: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_objectives import CONVNET, SETTINGS, VIT
 
-from cambrian.encoders.tiny import build_encoder
+from cambrian.encoders.table import build_encoder
 from cambrian.errors import UserError
 from cambrian.lab.objectives.base import Objective, spread
 from cambrian.lab.objectives.contrastive import Contrast

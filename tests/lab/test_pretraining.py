@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_objectives import PIXELS, SETTINGS, VIT
 
-from cambrian.encoders.tiny import build_encoder, load_encoder
+from cambrian.encoders.table import build_encoder, load_encoder
 from cambrian.errors import UserError
 from cambrian.lab.pretraining import train
 from cambrian.lab.probe import main as probe_main

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from cambrian.data.batching import Batch, collate, load_images
 from cambrian.data.conversation import Conversation, Turn
 from cambrian.data.tokenization import IGNORED, Example
-from cambrian.hub import checksums, content_digest, llm_sizes, read_config
+from cambrian.hub import llm_sizes, read_config
+from cambrian.local_weights import fingerprint
 from cambrian.model.assembly import assemble, load_trained, save_trained
 from cambrian.model.freezing import freeze
 from cambrian.model.generation import Request, answer
@@ -53,7 +54,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             source = write_llm(root / "source", name)
             payload = root / "payload"
             payload.mkdir()
-            content = content_digest(checksums(source))
+            content = fingerprint(source)
             config = read_config(str(source), "")
             assert config is not None
             recipe = {
@@ -61,7 +62,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 "template": FAMILIES[name].template,
                 "architecture": llm_sizes(config),
             }
-            import_language(recipe, payload, sources={content: str(source)}, download=False)
+            import_language(recipe, payload, copies={content: str(source)}, download=False)
             made[name] = payload
         return made[name]
 

@@ -11,7 +11,8 @@ import pytest
 from tiny_llms import FAMILIES, write_llm
 
 from cambrian.config import read_study
-from cambrian.hub import checksums, content_digest, llm_sizes, read_config
+from cambrian.hub import llm_sizes, read_config
+from cambrian.local_weights import checksums, fingerprint
 from cambrian.recipe import Language
 from cambrian.runtime import SHIPPED, Runtime, SilentTracker
 from cambrian.stages import language as language_module
@@ -58,7 +59,7 @@ def chosen(source: Path, name: str) -> Language:
         mixture={},
         optimization={},
         template=FAMILIES[name].template,
-        content=content_digest(checksums(source)),
+        content=fingerprint(source),
         directory=str(source),
     )
 
@@ -66,7 +67,7 @@ def chosen(source: Path, name: str) -> Language:
 @pytest.mark.parametrize("name", ["vicuna", "qwen2"])
 def test_a_pretrained_llm_goes_through_all_stages(tmp_path: Path, name: str) -> None:
     llm = chosen(write_llm(tmp_path / "source", name, hidden_size=96), name)
-    runtime = Runtime(store=tmp_path / "store", micro_batch=8, sources={llm.content: llm.directory})
+    runtime = Runtime(store=tmp_path / "store", micro_batch=8, copies={llm.content: llm.directory})
     store = Store(runtime.store, shipped=(SHIPPED,))
     made: Mapping[str, Artifact] = {
         stage.kind: produce(stage, store, runtime, lambda stage: SilentTracker())

@@ -15,7 +15,8 @@ from tiny_llms import FAMILIES, family_tokenizer, write_llm
 from transformers import Gemma2Config, GPT2Config, GPT2LMHeadModel
 
 from cambrian.errors import UserError
-from cambrian.hub import checksums, content_digest, llm_sizes, read_config
+from cambrian.hub import llm_sizes, read_config
+from cambrian.local_weights import checksums, fingerprint
 from cambrian.model import pretrained
 from cambrian.model.pretrained import import_language, read_pretrained
 from cambrian.runtime import Runtime, SilentTracker
@@ -29,7 +30,7 @@ def recipe_of(source: Path, name: str, **changes: Any) -> dict[str, Any]:
     config = read_config(str(source), "")
     assert config is not None
     return {
-        "content": content_digest(checksums(source)),
+        "content": fingerprint(source),
         "template": FAMILIES[name].template,
         "architecture": llm_sizes(config),
         **changes,
@@ -38,7 +39,7 @@ def recipe_of(source: Path, name: str, **changes: Any) -> dict[str, Any]:
 
 def bring_in(source: Path, recipe: dict[str, Any], payload: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     payload.mkdir(exist_ok=True)
-    return import_language(recipe, payload, sources={recipe["content"]: str(source)}, download=False)
+    return import_language(recipe, payload, copies={recipe["content"]: str(source)}, download=False)
 
 
 @pytest.fixture
@@ -70,13 +71,13 @@ def test_the_source_is_on_record(source: Path, tmp_path: Path) -> None:
 
 def test_the_content_is_the_identity_and_not_the_place(source: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(source, tmp_path / "elsewhere"))
-    assert content_digest(checksums(moved)) == content_digest(checksums(source))
+    assert fingerprint(moved) == fingerprint(source)
     (moved / "README.md").write_text("says nothing about the model")
-    assert content_digest(checksums(moved)) == content_digest(checksums(source))
+    assert fingerprint(moved) == fingerprint(source)
     weights = bytearray((moved / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (moved / "model.safetensors").write_bytes(weights)
-    assert content_digest(checksums(moved)) != content_digest(checksums(source))
+    assert fingerprint(moved) != fingerprint(source)
 
 
 def test_a_directory_that_changed_since_the_plan_is_refused(source: Path, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_directory_that_changed_since_the_plan_is_refused(source: Path, tmp_pa
     with pytest.raises(UserError, match="has changed since this was planned"):
         bring_in(source, recipe, tmp_path / "payload")
     with pytest.raises(UserError, match=r"lies is not known here; name its directory as llm\.model"):
-        import_language(recipe, tmp_path, sources={}, download=False)
+        import_language(recipe, tmp_path, copies={}, download=False)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
@@ -195,7 +196,7 @@ def test_what_the_cache_lacks_is_asked_for(source: Path, hub: Path, tmp_path: Pa
     recipe = recipe_of(source, "qwen2", model="acme/tiny", revision="main")
     del recipe["content"]
     with pytest.raises(UserError, match=r"acme/tiny \(revision main\).*runtime\.download=true fetches it"):
-        import_language(recipe, tmp_path, sources={}, download=False)
+        import_language(recipe, tmp_path, copies={}, download=False)
     (put_into(hub, source, "acme/tiny") / "model.safetensors").unlink()
     with pytest.raises(UserError, match="is not whole in Hugging Face's cache"):
-        import_language(recipe, tmp_path, sources={}, download=False)
+        import_language(recipe, tmp_path, copies={}, download=False)

@@ -11,7 +11,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cambrian.data.conversation import Conversation, Turn
-from cambrian.encoders.tiny import build_encoder, save_encoder
+from cambrian.encoders.table import build_encoder, save_encoder
 from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, save_language
 from cambrian.model.mllm import MultimodalLLM
