@@ -22,7 +22,10 @@ from cambrian.sweep.store import DIGEST_LENGTH, Store, empty_trash
 
 RESULT = "evaluate"
 """The kind of stage for whose sake all others are made."""
-DRAFTS = ("failed/*.json.*", "tracking/*.progress", "tracking/*.draft", "cache/images/*.partial")
+DRAFTS = (
+    *("failed/*.json.*", "locks/*.draft", "tracking/*.progress", "tracking/*.draft"),
+    "cache/images/*.partial",
+)
 """Files that live for moments, unless their process is killed."""
 
 

@@ -265,8 +265,9 @@ class Store:
         """
         if is_full_disk(error):
             free = shutil.disk_usage(self.root).free
-            if not getattr(error, "__notes__", ()):
-                error.add_note(f"this stage needs more than {sum(map(tree_bytes, folders)):,} bytes")
+            needed = sum(map(tree_bytes, folders))
+            if needed and not getattr(error, "__notes__", ()):
+                error.add_note(f"this stage needs more than {needed:,} bytes")
             error.add_note(f"{self.root} has {free:,} bytes free")
 
 
