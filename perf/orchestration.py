@@ -3,7 +3,8 @@
 python perf/orchestration.py [--stages 100]
 
 Every way runs two stages at a time, except plain Hydra, which runs one after the other. Ways without a memory
-repeat everything after a crash, so their second and third columns would be the first again.
+repeat everything after a crash, so their second and third columns would be the first again. Ray's own start
+and end take most of the time and vary most: Tune alone and ours take turns, and medians of three count.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import importlib.util
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,13 +25,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NOOP = HERE / "noop"
 WORKERS = 2
+ROUNDS = 3
 
 
 def environment() -> dict[str, str]:
-    """Where the programs find the stage that does nothing, and what keeps Ray quiet and local."""
+    """Where the programs find the stage that does nothing."""
     path = os.pathsep.join([str(NOOP), str(HERE.parent)])
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "RAY_AIR_NEW_OUTPUT": "0"}
-    return {**os.environ, **quiet, "PYTHONPATH": path, "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def timed(command: Sequence[str], folder: Path) -> float:
@@ -41,7 +43,7 @@ def timed(command: Sequence[str], folder: Path) -> float:
 
 def plain_processes(count: int, folder: Path) -> float:
     """Start one Python per stage."""
-    command = [sys.executable, str(NOOP / "noop.py"), "work", "1", "-"]
+    command = [sys.executable, str(NOOP / "noop.py"), "work", "1"]
     began = time.perf_counter()
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(lambda _: timed(command, folder), range(count)))
@@ -56,12 +58,17 @@ def hydra_multirun(count: int, folder: Path, *launcher: str) -> float:
 
 def tune_alone(count: int, folder: Path) -> float:
     """Run the stages as trials of Ray Tune, without plan, store, leases or resuming."""
-    return timed([sys.executable, str(NOOP / "noop.py"), "tune", str(count), str(folder)], folder)
+    return timed([sys.executable, str(NOOP / "noop.py"), "tune", str(count)], folder)
 
 
 def ours(count: int, store: Path) -> list[str]:
     """The command that executes the stages as a plan."""
     return [sys.executable, str(NOOP / "noop.py"), "ours", str(count), str(store)]
+
+
+def take_turns(count: int, folder: Path, number: int) -> tuple[float, float]:
+    """Seconds of Ray Tune alone, then of ours with an empty store of this `number`."""
+    return tune_alone(count, folder), timed(ours(count, folder / f"store {number}"), folder)
 
 
 def after_a_kill(count: int, folder: Path) -> float:
@@ -95,15 +102,17 @@ def main() -> None:
             rows.append(("hydra -m, joblib launcher", hydra_multirun(count, folder, *joblib), None, None))
         else:
             print("hydra-joblib-launcher is not installed: pip install -e '.[perf]'")
-        baseline = tune_alone(count, folder)
+        tunes, firsts = zip(*(take_turns(count, folder, number) for number in range(ROUNDS)), strict=True)
+        baseline, first = statistics.median(tunes), statistics.median(firsts)
         rows.append(("Ray Tune alone, warm workers", baseline, None, None))
-        command = ours(count, folder / "store")
-        first, cached = timed(command, folder), timed(command, folder)
+        cached = timed(ours(count, folder / "store 0"), folder)
         rows.append(("ours", first, cached, after_a_kill(count, folder)))
     print(f"{count} stages of nothing     first run   of Tune's   all cached   after a kill at 50 %")
     for name, seconds, again, rest in rows:
         more = "".join(f"{value:11.1f} s" if value is not None else "    as first" for value in (again, rest))
         print(f"{name:28}{seconds:8.1f} s{seconds / baseline:10.2f} x{more}")
+    turns = ", ".join(f"{tune:.1f} s and {own:.1f} s" for tune, own in zip(tunes, firsts, strict=True))
+    print(f"Tune alone and ours, turn by turn: {turns}")
 
 
 if __name__ == "__main__":

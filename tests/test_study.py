@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from commands import PROJECT, call, executions, manifests, scores
 
 from analysis.results import open_store as results_store
 
-PROJECT = Path(__file__).resolve().parent.parent
 SHORT = [
     "adapter.examples.lab=96",
     "instruct.examples.lab=64",
@@ -21,36 +20,6 @@ SHORT = [
     "benchmarks.lab.questions=10",
     "tracker=none",
 ]
-
-
-def call(words, store, *, check=True, **variables):
-    environment = {**os.environ, "CAMBRIAN_STORE": str(store), **variables}
-    result = subprocess.run(
-        [sys.executable, str(PROJECT / "run.py"), *words],
-        cwd=store.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
-    assert not check or result.returncode == 0, result.stdout + result.stderr
-    return result
-
-
-def manifests(store, kind="*"):
-    return {path.parent.name: json.loads(path.read_text()) for path in store.glob(f"{kind}/*/manifest.json")}
-
-
-def scores(store):
-    return {digest: manifest["metrics"] for digest, manifest in manifests(store, "evaluate").items()}
-
-
-def executions(store):
-    """How often each stage came to its end, from the tracking files."""
-    return {
-        path.stem: sum('"summary"' in line for line in path.read_text().splitlines())
-        for path in (store / "tracking").glob("*.jsonl")
-    }
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
@@ -15,8 +18,12 @@ from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
 from cambrian.training import fit, read_schedule
 
+log = logging.getLogger(__name__)
+
 LAB = "lab"
 """Template of the lab's LLM, which needs not name it."""
+SPARE_BYTES = 256 << 20
+"""Room that pictures leave on a disk: without them training is as right, without a checkpoint it fails."""
 
 
 def train_connected(
@@ -48,7 +55,8 @@ def train_connected(
     freeze(model, stage=stage, vision=vision)
     model.to(conditions.device)
     data, optimization = recipe["data"], recipe["optimization"]
-    corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], context.runtime.cache)
+    cache = _cache(context, examples=data["examples"], resolutions=model.resolutions)
+    corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
     batches = ConversationBatches(
         size=len(corpus), epochs=1.0, batch_size=optimization["batch_size"], seed=recipe["seed"]
     )
@@ -65,6 +73,15 @@ def train_connected(
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),
     }
+
+
+def _cache(context: StageContext, *, examples: int, resolutions: Sequence[int]) -> Path | None:
+    """Where to keep pictures for later stages; None if the disk should keep its room for results."""
+    pictures = examples * sum(3 * side**2 for side in set(resolutions))
+    if shutil.disk_usage(context.workdir).free >= pictures + SPARE_BYTES:
+        return context.runtime.cache
+    log.warning("the disk is nearly full: pictures are drawn anew where they are needed, and not kept")
+    return None
 
 
 def encoder_roles(inputs: Mapping[str, Artifact]) -> list[str]:

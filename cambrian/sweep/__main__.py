@@ -18,6 +18,7 @@ from cambrian.sweep.place import locate_store
 from cambrian.sweep.records import read_records
 from cambrian.sweep.rendering import size
 from cambrian.sweep.retry import try_again
+from cambrian.sweep.room import explaining_full_disk
 from cambrian.sweep.scores import WIDTH, failure_lines
 from cambrian.sweep.stage_log import log_path
 from cambrian.sweep.status import print_status, read_status
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one verb; 0 if all is well, 1 if stages still fail, 130 after Ctrl-C, 75 after a preemption.
 
     Raises:
-        UserError: for a store or a digest that is not there.
+        UserError: for a store or a digest that is not there, and if the disk is too full to begin.
     """
     given = make_parser().parse_args(arguments)
     place = locate_store(given.store)
@@ -51,9 +52,10 @@ def main(arguments: Sequence[str]) -> int:
     if given.verb == "why":
         print("\n".join(why(given.digest, store)))
         return 0
-    if given.verb == "retry":
-        return retry(store, given.digest, given.workers)
-    return collect_garbage(store, given.older_than, really=given.yes)
+    with explaining_full_disk(store):
+        if given.verb == "retry":
+            return retry(store, given.digest, given.workers)
+        return collect_garbage(store, given.older_than, really=given.yes)
 
 
 def make_parser() -> argparse.ArgumentParser:

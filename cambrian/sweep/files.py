@@ -127,8 +127,9 @@ def explain_full_disk(error: Exception, disk: Path, *folders: Path) -> None:
     What the `folders` of the stage hold is the least that it needs.
     """
     if is_full_disk(error):
-        if not getattr(error, "__notes__", ()):
-            error.add_note(f"this stage needs more than {sum(map(tree_bytes, folders)):,} bytes")
+        needed = sum(map(tree_bytes, folders))
+        if needed and not getattr(error, "__notes__", ()):
+            error.add_note(f"this stage needs more than {needed:,} bytes")
         error.add_note(f"{disk} has {shutil.disk_usage(disk).free:,} bytes free")
 
 

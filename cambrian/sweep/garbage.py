@@ -24,7 +24,10 @@ from cambrian.sweep.store import Store
 
 RESULT = "evaluate"
 """The kind of stage for whose sake all others are made."""
-DRAFTS = ("failed/*.json.*", "tracking/*.progress", "tracking/*.draft", "cache/images/*.partial")
+DRAFTS = (
+    *("failed/*.json.*", "locks/*.draft", "tracking/*.progress", "tracking/*.draft"),
+    "cache/images/*.partial",
+)
 """Files that live for moments, unless their process is killed."""
 
 

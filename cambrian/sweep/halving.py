@@ -20,7 +20,8 @@ from cambrian.sweep.inline import run_task
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.plan import Plan, Run, make_verified_plan, name_apart
 from cambrian.sweep.ray_cluster import ray_session
-from cambrian.sweep.scores import WIDTH, category_means, find_evaluations
+from cambrian.sweep.scores import WIDTH, category_means, failure_lines, find_evaluations
+from cambrian.sweep.stage_log import log_path
 from cambrian.sweep.store import Store
 
 
@@ -99,7 +100,7 @@ def halve(study: Study, plan: Plan, store: Store) -> Outcome:
         check_machine(plan, study.runtime)
         standings = Standings(find_candidates(study, plan), study.halving)
         stopped = _climb(standings, plan, store, study.runtime)
-    print_standings(standings, store, stopped)
+    print_standings(standings, plan, store, stopped)
     names = {run.finals: run.name for run in plan.runs}
     return Outcome(
         done=tuple(digest for digest in plan.pending if store.find(plan.stages[digest].kind, digest)),
@@ -158,8 +159,8 @@ def climb_inline(standings: Standings, store: Store, runtime: Runtime, stopping:
         names = standings.best(names, rung)
 
 
-def print_standings(standings: Standings, store: Store, stopped: str) -> None:
-    """Print one row per run: its score at every rung it reached, those who came furthest first."""
+def print_standings(standings: Standings, plan: Plan, store: Store, stopped: str) -> None:
+    """Print one row per run, its score at every rung, those who came furthest first; then what failed."""
     console = Console(width=WIDTH, highlight=False)
     table = Table(
         "run",
@@ -176,9 +177,13 @@ def print_standings(standings: Standings, store: Store, stopped: str) -> None:
             cells.append(stopped)
         table.add_row(name, *cells)
     console.print(table)
-    for name, reason in standings.unfinished.items():
-        console.print(f"no result: {name}: {reason}")
-    console.print(f"results: {store.place}")
+    lines = [f"no result: {name}: {reason}" for name, reason in standings.unfinished.items()]
+    lines += failure_lines(
+        (failure.failure_class, plan.stages[digest].label, failure.reason, log_path(store, digest))
+        for digest, failure in standings.failed.items()
+    )
+    for line in [*lines, f"results: {store.place}"]:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _climb(standings: Standings, plan: Plan, store: Store, runtime: Runtime) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from cambrian.runtime import Runtime, Tracker
@@ -45,7 +46,7 @@ def produce(
     found = store.find(stage.kind, stage.digest)
     if found is not None:
         return found
-    with store.lease(stage.digest, stage.label, tuple(stage.inputs.values())) as lease:
+    with _lease(stage, store) as lease:
         found = store.find(stage.kind, stage.digest)
         if found is not None:
             return found
@@ -81,6 +82,18 @@ def check_metrics(label: str, metrics: Mapping[str, Any]) -> None:
     bad = [name for name, value in metrics.items() if not _is_finite(value)]
     if bad:
         raise NonFiniteMetricsError(f"{label}: not a finite number: {', '.join(bad)}; nothing is stored")
+
+
+@contextmanager
+def _lease(stage: Stage, store: Store) -> Iterator[Lease]:
+    """Hold the lease on `stage`; if the disk has no room for that, the error says what is free."""
+    with ExitStack() as stack:
+        try:
+            lease = stack.enter_context(store.lease(stage.digest, stage.label, tuple(stage.inputs.values())))
+        except OSError as error:
+            explain_full_disk(error, store.root)
+            raise
+        yield lease
 
 
 def _make(

@@ -25,6 +25,7 @@ from cambrian.sweep.plan import Plan, Run, make_plan, name_apart
 from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
 from cambrian.sweep.rendering import plan_as_dict, print_plan
+from cambrian.sweep.room import explaining_full_disk
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
 from cambrian.sweep.summary import SweepRecord
@@ -63,11 +64,19 @@ def run(study: Study) -> int:
     Returns:
         0 if every run has its result (or only the plan was asked for), 1 if not, 130 if interrupted,
         75 if preempted.
+
+    Raises:
+        UserError: if this version cannot run it, or the disk is too full to begin.
     """
     if study.fidelity is not None:
         print_fidelity(study.recipes, study.fidelity)
         return 0
     store = open_store(study.runtime)
+    with explaining_full_disk(store):
+        return _run(study, store)
+
+
+def _run(study: Study, store: Store) -> int:
     plan, bill = make_study_plan(study, store)
     workers = worker_count(study.runtime) if bill is None else study.hardware.places
     if study.plan == "json":

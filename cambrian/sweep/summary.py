@@ -224,9 +224,11 @@ def _model(run: Run, plan: Plan) -> Stage:
 
 
 def _best(columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
-    """How many rows have a result, and the one with the highest average."""
+    """How many rows have a result, and the one with the highest average; a first look is no result."""
     place = columns.index("average")
-    averages = {row[0]: row[place] for row in rows if row[place] is not None}
+    part = columns.index("proxy") if "proxy" in columns else None
+    whole = [row for row in rows if part is None or row[part] is None]
+    averages = {row[0]: row[place] for row in whole if row[place] is not None}
     if not averages:
         return {"complete": 0}
     best = max(averages, key=lambda name: averages[name])

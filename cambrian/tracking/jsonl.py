@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ class JsonlTracker:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_half_line(path)
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, metrics: Mapping[str, float], *, step: int) -> None:
@@ -40,3 +42,9 @@ class JsonlTracker:
     def _write(self, record: Mapping[str, object]) -> None:
         self._file.write(json.dumps({"time": round(time.time(), 3), **record}) + "\n")
         self._file.flush()
+
+
+def _drop_half_line(path: Path) -> None:
+    """Cut off what a full disk or a kill left of a line, so that the next one begins where it should."""
+    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)

@@ -49,32 +49,45 @@ def sweep(store: str, count: int) -> int:
 
 
 def tune_alone(count: int) -> None:
-    """Run the same nothings as trials of Ray Tune, two at a time, with warm workers: Tune at its quickest."""
-    import ray
-    from ray import tune
+    """Run the same nothings as trials of Ray Tune, two at a time, with warm workers: Tune at its quickest.
 
-    class Nothing(tune.Trainable):
-        def step(self) -> dict[str, Any]:
-            work()
-            return {"done": True}
+    Ray itself is started as ours is. A class without checkpoints must switch off the one that Tune takes at
+    the end of each trial: it would fail, and with it the trial and its warm worker.
+    """
+    from cambrian.runtime import Runtime
+    from cambrian.sweep.ray_cluster import ray_session
 
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            return True
+    with ray_session(Runtime(store=Path()), cpus=2, threads=1) as files:
+        from ray import tune
 
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    tune.Tuner(
-        Nothing,
-        param_space={"number": tune.grid_search(list(range(count)))},
-        tune_config=tune.TuneConfig(reuse_actors=True),
-        run_config=tune.RunConfig(verbose=0, storage_path=str(Path(sys.argv[-1]).absolute())),
-    ).fit()
+        class Nothing(tune.Trainable):
+            def step(self) -> dict[str, Any]:
+                work()
+                return {"done": True}
+
+            def reset_config(self, new_config: dict[str, Any]) -> bool:
+                return True
+
+        tuner = tune.Tuner(
+            Nothing,
+            param_space={"number": tune.grid_search(list(range(count)))},
+            # More trials at the same time would only ask for placement groups that are never used.
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=2),
+            run_config=tune.RunConfig(
+                verbose=0,
+                storage_path=str(files),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        results = tuner.fit()
+        assert not results.num_errors, results.errors
 
 
 if __name__ == "__main__":
-    name, number, place = sys.argv[1:]
+    name, number, *place = sys.argv[1:]
     if name == "work":
         work()
     elif name == "tune":
         tune_alone(int(number))
     else:
-        sys.exit(sweep(place, int(number)))
+        sys.exit(sweep(place[0], int(number)))

@@ -93,6 +93,22 @@ def test_without_a_result_the_summary_says_why_there_is_no_figure(tmp_path: Path
     assert page.exit_code == 0
 
 
+def test_a_first_look_is_listed_but_is_no_result(tmp_path: Path, pages: list[Page]) -> None:
+    plan = finish(tmp_path, ["encoder=siglip,pixels", "proxy=0.1,1.0", FEW])
+    record(plan, tmp_path, outcome(plan))
+    page = pages[-1]
+    assert (page.summary["runs"], page.summary["complete"]) == (4, 2)
+    assert page.summary["best"] == "siglip concat 1.2M frozen 737k s0"
+    results, points = page.logged["results"], page.logged["figure6/points"]
+    proxy = results.columns.index("proxy")
+    assert sorted((row[0].endswith("proxy 0.1"), row[proxy]) for row in results.data) == [
+        *[(False, None)] * 2,
+        *[(True, 0.1)] * 2,
+    ]
+    models = {row[points.columns.index("label")] for row in points.data}
+    assert models == {"siglip", "pixels"}
+
+
 def test_a_figure_that_cannot_be_drawn_leaves_the_reason(
     tmp_path: Path, pages: list[Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,17 @@ def test_jsonl_has_one_line_per_log_and_survives_a_resume(tmp_path: Path) -> Non
     ]
 
 
+def test_a_half_line_of_a_full_disk_or_a_kill_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    for begun in ('{"time": 1, "st', ""):
+        tracker = JsonlTracker(path)
+        tracker.log({"loss": 0.5}, step=1)
+        tracker.close()
+        with path.open("a") as file:
+            file.write(begun)
+    assert [record["step"] for record in _records(path)] == [1, 1]
+
+
 def test_a_broken_tracker_is_dropped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "tracking").write_text("a file where the directory should be")
     tracker = make_tracker(STAGE, Runtime(store=tmp_path))

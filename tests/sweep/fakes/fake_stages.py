@@ -47,6 +47,10 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
     if act == "full":
         (context.workdir / "step").write_bytes(bytes(1234))
         raise OSError(errno.ENOSPC, "No space left on device")
+    if act.startswith("write"):
+        (context.payload / "weights").write_bytes(bytes(int(act.split()[1])))
+    if act.startswith("fill"):
+        _fill(context.workdir / "checkpoint", int(act.split()[1]))
     if act == "talk":
         logging.getLogger("cambrian.model").info("frozen: all")
         logging.getLogger("cambrian.training").info("resumed at step 1 of 2")
@@ -109,6 +113,13 @@ def _cut_short(workdir: Path, step: int, moment: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(module, name, cut)
+
+
+def _fill(path: Path, size: int) -> None:
+    """Write as large a file as needed, and leave what there is room for."""
+    with path.open("wb", buffering=0) as file:
+        while size > 0:
+            size -= file.write(bytes(min(size, 4096)))
 
 
 def _assert_loopback() -> None:
