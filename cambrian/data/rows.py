@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,16 @@ WINDOW_BYTES = 32 << 20
 
 
 class RowError(DataError):
-    """A row that is not JSON, or is not what it should be. Names file, line and reason."""
+    """A row that is not JSON. Names file, line and reason."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.reason = reason
+        self._place = place
+        super().__init__(f"{place}: {reason}")
+
+    def __reduce__(self) -> tuple[type[RowError], tuple[str, str]]:
+        """Let it leave the process of a worker."""
+        return RowError, (self._place, self.reason)
 
 
 @dataclass(frozen=True)
@@ -51,24 +60,25 @@ class Rows:
         try:
             return json.loads(text)
         except UnicodeDecodeError as error:
-            raise self.fault(number, f"not UTF-8: {error.reason} at byte {error.start} of the row") from error
+            reason = f"not UTF-8: {error.reason} at byte {error.start} of the row"
         except json.JSONDecodeError as error:
-            raise self.fault(number, f"not JSON: {error.msg} at character {error.pos} of the row") from error
+            reason = f"not JSON: {error.msg} at character {error.pos} of the row"
+        raise RowError(f"{self.path}, line {self.lines([number])[0]}", reason)
 
     def read(self, number: int) -> bytes:
         """Give the bytes of row `number`."""
         start, stop = self.spans[number].tolist()
         return os.pread(self._descriptor, stop - start, start)
 
-    def line(self, number: int) -> int:
-        """Line of the file on which row `number` begins, counted from 1, as editors do."""
-        end = int(self.spans[number][0])
-        with self.path.open("rb") as file:
-            return 1 + sum(block.count(b"\n") for block in _blocks(file.fileno(), end))
-
-    def fault(self, number: int, reason: str) -> RowError:
-        """Say what is wrong with row `number`."""
-        return RowError(f"{self.path}, line {self.line(number)}: {reason}")
+    def lines(self, numbers: Sequence[int]) -> list[int]:
+        """Lines of the file on which rows begin, counted from 1, as editors do; `numbers` are in order."""
+        found, line, place = [], 1, 0
+        for number in numbers:
+            start = int(self.spans[number][0])
+            line += sum(block.count(b"\n") for block in _blocks(self._descriptor, place, start))
+            place = start
+            found.append(line)
+        return found
 
     @cached_property
     def _descriptor(self) -> int:
@@ -164,6 +174,6 @@ def _skip_blanks(text: str, place: int) -> int:
     return place
 
 
-def _blocks(descriptor: int, end: int) -> Iterator[bytes]:
-    for first in range(0, end, WINDOW_BYTES):
+def _blocks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    for first in range(start, end, WINDOW_BYTES):
         yield os.pread(descriptor, min(WINDOW_BYTES, end - first), first)

@@ -1,0 +1,151 @@
+"""A data set in LLaVA's format on disk: right rows are read at random, the others named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cambrian.data.conversation import Conversation
+from cambrian.data.llava import LlavaRow, parse_row
+from cambrian.data.pictures import View, prepare, read_picture
+from cambrian.data.rows import RowError, Rows, index_rows
+from cambrian.errors import DataError
+
+DECODERS = 4
+"""Images decoded at the same time; Pillow lets other threads run meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A row that is left out."""
+
+    row: int
+    """Number, from 0."""
+    line: int
+    """Of the file, from 1."""
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What became of every row of a file."""
+
+    kept: np.ndarray
+    """(n,) int64, numbers of the rows that are right, in order."""
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class LlavaCorpus:
+    """Conversations of a JSON or JSONL file and the images in a folder beside it.
+
+    A picture that cannot be decoded is only found when it is read; it raises `BadImageError` then.
+    """
+
+    rows: Rows
+    folder: Path
+    """Below it are the images, under the names that rows give them."""
+    kept: np.ndarray = field(repr=False)
+    """(n,) int64, rows that make up the corpus."""
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def conversation(self, index: int) -> Conversation:
+        """Give conversation `index`; its image goes by the same index."""
+        row = self._row(index)
+        image = index if row.image is not None else None
+        return Conversation(id=row.id, image=image, turns=row.turns, shown=row.shown)
+
+    def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
+        """Decode the images of some conversations, each once: uint8 (B, R, R, 3) for every view.
+
+        Raises:
+            BadImageError: with the path and the reason.
+        """
+        paths = [self._path(self._row(index)) for index in indices]
+        with ThreadPoolExecutor(DECODERS) as pool:
+            each = list(pool.map(lambda path: prepare(read_picture(path), views), paths))
+        return {view: np.stack([prepared[view] for prepared in each]) for view in dict.fromkeys(views)}
+
+    def _row(self, index: int) -> LlavaRow:
+        return parse_row(self.rows[int(self.kept[index])])
+
+    def _path(self, row: LlavaRow) -> Path:
+        assert row.image is not None, f"row '{row.id}' has no image"
+        return self.folder / row.image
+
+
+def open_corpus(file: Path, folder: Path) -> tuple[LlavaCorpus, Inspection]:
+    """Open the data set of `file`, whose images are below `folder`, without the rows that are wrong.
+
+    Raises:
+        DataError: if the file is missing, empty or no array, or if no row is right.
+    """
+    rows = index_rows(file)
+    found = inspect(rows, folder)
+    if not len(found.kept):
+        first = "; ".join(str(fault) for fault in found.faults[:3])
+        raise DataError(f"{file}: none of {len(rows):,} rows can be used: {first}")
+    return LlavaCorpus(rows, folder, found.kept), found
+
+
+def inspect(rows: Rows, folder: Path) -> Inspection:
+    """Judge every row: whether it is JSON, in LLaVA's format, and whether its image is there."""
+    reasons = list(_reasons(rows, folder))
+    wrong = [number for number, reason in enumerate(reasons) if reason]
+    lines = rows.lines(wrong)
+    return Inspection(
+        kept=np.flatnonzero([not reason for reason in reasons]).astype(np.int64),
+        faults=tuple(
+            Fault(row=number, line=line, reason=reasons[number])
+            for number, line in zip(wrong, lines, strict=True)
+        ),
+    )
+
+
+def content_digest(file: Path) -> str:
+    """SHA-256 of a file: what a data set is known by, wherever it lies."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _reasons(rows: Rows, folder: Path) -> Iterator[str]:
+    """Why each row is left out; empty for those that are right."""
+    known: dict[str, bool] = {}
+    for number in range(len(rows)):
+        try:
+            row = parse_row(_parsed(rows, number))
+        except ValueError as fault:
+            yield str(fault)
+            continue
+        image = row.image
+        if image is not None and image not in known:
+            known[image] = _is_inside(image) and (folder / image).is_file()
+        yield "" if image is None or known[image] else _absence(image)
+
+
+def _parsed(rows: Rows, number: int) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    try:
+        return rows[number]
+    except RowError as fault:
+        raise ValueError(fault.reason) from fault
+
+
+def _is_inside(image: str) -> bool:
+    """Whether a name stays below the folder of images."""
+    return not Path(image).is_absolute() and ".." not in Path(image).parts
+
+
+def _absence(image: str) -> str:
+    where = "is not in the folder of images" if _is_inside(image) else "leads out of the folder of images"
+    return f"the image {image} {where}"
