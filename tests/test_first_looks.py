@@ -151,8 +151,8 @@ def watch(words: list[str], store: Path) -> tuple[int, str, dict[str, dict[str, 
         while driver.poll() is None:
             with suppress(FileNotFoundError):  # it is removed when the preflight ends
                 trained |= {**manifests(scratch, "align"), **manifests(scratch, "tune")}
-            if scratch.exists():
-                alone &= not any((store / kind).exists() for kind in ("align", "tune", "work"))
+            begun = any((store / kind).exists() for kind in ("align", "tune", "work"))
+            alone &= not (begun and scratch.exists())
             time.sleep(0.05)
     return driver.returncode, (store.parent / "printed").read_text(), trained, alone
 
