@@ -49,7 +49,7 @@ def draw_figure(models: Sequence[str], runtime: Runtime) -> Iterator[Figure]:
         folder = Path(name)
         chosen = folder / "runs.txt"
         chosen.write_text("\n".join(models) + "\n")
-        words = ["--store", str(runtime.store), "--runs", str(chosen), "--out", str(folder)]
+        words = ["--store", runtime.bucket or str(runtime.store), "--runs", str(chosen), "--out", str(folder)]
         try:
             done = subprocess.run(
                 [sys.executable, str(COMMAND), *words],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -48,12 +47,17 @@ def try_again(records: Iterable[FailureRecord], store: Store, workers: int) -> R
     not_made: dict[str, str] = {}
     stopped = 0
     while not stopped:
-        groups: dict[Runtime, list[Stage]] = defaultdict(list)
+        groups: list[tuple[Runtime, list[Stage]]] = []
         for record in [record for record in left.values() if _obstacle(record, store) is None]:
-            groups[_runtime(record, store, workers)].append(left.pop(record.digest).rebuild_stage())
+            runtime, stage = _runtime(record, store, workers), left.pop(record.digest).rebuild_stage()
+            group = next((group for known, group in groups if known == runtime), None)
+            if group is None:
+                groups.append((runtime, [stage]))
+            else:
+                group.append(stage)
         if not groups:
             break
-        for runtime, group in groups.items():
+        for runtime, group in groups:
             stages = {stage.digest: stage for stage in group}
             runs = [Run(name=stage.label, axes=stage.axes, finals=(stage.digest,)) for stage in group]
             plan = make_plan(runs, {**_inputs(group, store), **stages}, store)

@@ -105,7 +105,7 @@ def test_a_first_look_is_listed_but_is_no_result(tmp_path: Path, pages: list[Pag
         *[(False, None)] * 2,
         *[(True, 0.1)] * 2,
     ]
-    models = {row[points.columns.index("label")] for row in points.data}
+    models = {row[points.columns.index("encoder")] for row in points.data}
     assert models == {"siglip", "pixels"}
 
 
