@@ -105,8 +105,9 @@ def test_a_first_look_is_listed_but_is_no_result(tmp_path: Path, pages: list[Pag
         *[(False, None)] * 2,
         *[(True, 0.1)] * 2,
     ]
-    models = {row[points.columns.index("encoder")] for row in points.data}
-    assert models == {"siglip", "pixels"}
+    drawn = {digest for row in points.data for digest in row[points.columns.index("runs")].split()}
+    whole = [run for run in plan.runs if "proxy" not in run.axes]
+    assert drawn == {plan.stages[run.finals[0]].inputs["model"] for run in whole}
 
 
 def test_a_figure_that_cannot_be_drawn_leaves_the_reason(
