@@ -243,6 +243,7 @@ def test_measuring_happens_once_in_a_process_of_its_own(
     assert study_of("encoder.model=test_vit").recipes[0].encoders == recipe.encoders
 
 
+@pytest.mark.slow
 def test_what_the_process_says_is_the_fault(own_process: None) -> None:
     with pytest.raises(
         ConfigError, match=r"encoder 'timm': timm .* has no network 'test_vt'; near it: test_vit"

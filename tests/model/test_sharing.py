@@ -41,6 +41,7 @@ def assert_like(
         torch.testing.assert_close(value, other[1][name], rtol=1e-4, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_two_workers_train_the_model_that_one_trains(parts: Path, tmp_path: Path) -> None:
     """Whole shares are text alone or empty, and once there is no image at all."""
     assert_like(train(tmp_path / "two", parts, processes=2), train(tmp_path / "one", parts))
