@@ -16,10 +16,10 @@ demo: $(VENV)/.installed  ## train and evaluate two tiny multimodal LLMs, then d
 	$(BIN)/python run.py -m encoder=siglip,dinov2 connector=sva
 	$(BIN)/python analysis/plot_fig6.py
 
-test: $(VENV)/.installed lint types  ## what CI runs first: linter, type checker, default test suite
+test: $(VENV)/.installed lint types  ## what CI runs: linter, type checker, default test suite
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.installed  ## what CI runs then: real training, killed sweeps, full disks; about a quarter of an hour
+test-slow: $(VENV)/.installed  ## real training, killed sweeps, clusters, full disks; about 25 minutes
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.installed
@@ -28,7 +28,7 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/pyright
 
-check: test test-slow  ## the same as CI
+check: test test-slow  ## everything
 
 clean:  ## remove results and caches, keep the environment
 	rm -rf runs outputs multirun figures
