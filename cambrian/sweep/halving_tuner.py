@@ -68,13 +68,7 @@ def climb(
         tune_config=tune.TuneConfig(
             metric="score",
             mode="max",
-            scheduler=AsyncHyperBandScheduler(
-                time_attr="size",
-                grace_period=1,
-                reduction_factor=standings.factor,
-                # Beyond the last rung, which ends by itself.
-                max_t=math.ceil(standings.factor ** len(standings.rungs)),
-            ),
+            scheduler=_scheduler(standings),
             reuse_actors=not runtime.device.startswith("cuda"),
         ),
         run_config=tune.RunConfig(
@@ -87,6 +81,17 @@ def climb(
         ),
     )
     tuner.fit()
+
+
+def _scheduler(standings: Standings) -> AsyncHyperBandScheduler:
+    """Give what decides after each rung who goes on."""
+    return AsyncHyperBandScheduler(
+        time_attr="size",
+        grace_period=1,
+        reduction_factor=standings.factor,
+        # Beyond the last rung, which ends by itself.
+        max_t=math.ceil(standings.factor ** len(standings.rungs)),
+    )
 
 
 class LookTrainable(tune.Trainable):

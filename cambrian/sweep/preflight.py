@@ -140,7 +140,11 @@ def _shorten(recipe: Recipe, store: Store) -> Recipe:
 
 def _is_here(store: Store, stage: Stage) -> bool:
     """Whether `stage` is finished; its files are then on this machine, where the scratch store looks."""
-    return store.find(stage.kind, stage.digest) is not None and bool(store.load(stage.kind, stage.digest))
+    if store.find(stage.kind, stage.digest) is None:
+        return False
+    if store.is_remote:
+        store.load(stage.kind, stage.digest)
+    return True
 
 
 def _brief(optimization: Mapping[str, Any]) -> Mapping[str, Any]:

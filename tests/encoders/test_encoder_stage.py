@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from own_encoders import COMMIT, stage_of, study_of
 from tiny_checkpoints import (
     COLOURS,
     hugging_face,
@@ -22,42 +23,17 @@ from tiny_checkpoints import (
 
 from cambrian import encoder_choice
 from cambrian.config import read_study
-from cambrian.encoders.measure import measure
 from cambrian.encoders.table import build_encoder, load_encoder
 from cambrian.errors import ConfigError, UserError
 from cambrian.recipe import PRETRAINED
 from cambrian.runtime import Runtime, SilentTracker
 from cambrian.stages.base import Artifact, Stage
-from cambrian.sweep.grid import check_overrides, expand
-from cambrian.sweep.lineage import encoder_stage
+from cambrian.sweep.grid import expand
 from cambrian.sweep.produce import produce
 from cambrian.sweep.session import make_study_plan
 from cambrian.sweep.store import Store
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture(autouse=True)
-def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Empty caches of our own, of the hub and of torch."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    encoder_choice._measure.cache_clear()
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure here, where torch is loaded already; two tests have a process of its own."""
-    if "own_process" not in request.fixturenames:
-        monkeypatch.setattr(encoder_choice, "_ask", lambda asked: json.dumps(measure(json.loads(asked))))
-
-
-@pytest.fixture
-def own_process() -> None:
-    """Leave measuring as it is."""
+pytestmark = pytest.mark.usefixtures("caches", "in_this_process")
 
 
 def publish(folder: Path, hub: Path, name: str) -> None:
@@ -72,15 +48,6 @@ def publish(folder: Path, hub: Path, name: str) -> None:
 def make(stage: Stage, root: Path, **settings: Any) -> Artifact:
     runtime = Runtime(store=root / "store", **settings)
     return produce(stage, Store(root / "store"), runtime, lambda stage: SilentTracker())
-
-
-def study_of(*words: str) -> Any:
-    return read_study(expand(["scale=paper", "encoder=timm", *words]))
-
-
-def stage_of(*words: str) -> tuple[Stage, Runtime]:
-    study = study_of(*words)
-    return encoder_stage(study.recipes[0].encoders[0], {}), study.runtime
 
 
 def pretrained(objective: dict[str, Any], **architecture: Any) -> Stage:
@@ -271,47 +238,3 @@ def test_it_stands_beside_the_studys_encoders_and_in_ensembles() -> None:
         recipe.axes["encoder"] for recipe in read_study(expand([*words, "connector.paper.side=24"])).recipes
     ]
     assert names == [["siglip"], ["test_vit-24x24"], ["test_vit-24x24", "dinov2"]]
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["encoder.model=null"], "encoder.model must be a name of timm"),
-        (["encoder.model=you/yours"], "got 'you/yours'"),
-        (["encoder.model=./not-here"], "there is no "),
-        (["encoder.model=hf-hub:you/yours"], "hub:you/yours at main is not on this machine"),
-        (["encoder.model=test_vt"], "near it: test_vit"),
-        (["encoder.model=test_vit", "encoder.layer=-9"], "has 6 layers, got layer -9"),
-        (["encoder.model=test_vit", "encoder.checkpoint=/not/here"], "there is no /not/here"),
-        (
-            ["encoder.model=test_vit", "encoder.resolution=big"],
-            "encoders.timm.resolution must be a whole number",
-        ),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_faults_of_an_own_encoder_name_the_fix(words: list[str], said: str) -> None:
-    with pytest.raises(ConfigError) as raised:
-        study_of(*words)
-    assert said in str(raised.value)
-
-
-def test_a_revision_is_part_of_the_identity() -> None:
-    main, _ = stage_of("encoder.model=test_vit.r160_in1k")
-    fixed, _ = stage_of("encoder.model=test_vit.r160_in1k", f"encoder.revision={COMMIT}")
-    assert main.recipe["objective"]["revision"] == "main"
-    assert fixed.recipe["objective"]["revision"] == COMMIT and fixed.digest != main.digest
-    with pytest.raises(ConfigError, match=r"encoder\.revision=v1 is for the hub"):
-        study_of("encoder.model=vit_huge_patch14_gap_224.in1k_ijepa", "encoder.revision=v1")
-
-
-def test_its_settings_alone_do_not_choose_it() -> None:
-    assert check_overrides(["encoder.model=test_vit"]) == [
-        "encoder.model is a setting of your own encoder: add encoder=timm"
-    ]
-    assert "did you mean 'model'" in check_overrides(["encoder=timm", "encoder.modle=test_vit"])[0]
-
-
-def test_the_lab_has_no_own_encoders() -> None:
-    with pytest.raises(ConfigError, match="encoder 'timm' does not exist at scale=lab"):
-        read_study(expand(["encoder=timm", "encoder.model=test_vit"]))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_llms import FAMILIES, write_llm
-from tiny_multimodal import CONCAT, SVA, WORDS, noise
+from tiny_multimodal import CONCAT, SVA, WORDS, ask, noise
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from cambrian.data.batching import Batch, collate, load_images
@@ -21,7 +21,7 @@ from cambrian.hub import llm_sizes, read_config
 from cambrian.local_weights import fingerprint
 from cambrian.model.assembly import assemble, load_trained, save_trained
 from cambrian.model.freezing import freeze
-from cambrian.model.generation import Request, answer
+from cambrian.model.generation import Request
 from cambrian.model.language import recompute_activations
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.model.pretrained import import_language
@@ -109,15 +109,7 @@ def gradients(model: MultimodalLLM) -> dict[str, torch.Tensor]:
 
 
 def answers(model: MultimodalLLM, requests: list[Request], batch_size: int) -> list[str]:
-    return answer(
-        model,
-        requests,
-        noise,
-        vision=True,
-        batch_size=batch_size,
-        max_new_tokens=MAX_NEW_TOKENS,
-        progress=lambda done, total: None,
-    )
+    return ask(model, requests, vision=True, batch_size=batch_size, max_new_tokens=MAX_NEW_TOKENS)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_multimodal import CONCAT, SVA, WORDS, Assemble, noise
+from tiny_multimodal import CONCAT, SVA, WORDS, Assemble, ask, noise
 
 from cambrian.data.batching import collate, load_images
 from cambrian.data.tokenization import Example
@@ -26,15 +26,7 @@ REQUESTS = [
 
 
 def answers(model: MultimodalLLM, *, batch_size: int = 20, vision: bool = True) -> list[str]:
-    return answer(
-        model,
-        REQUESTS,
-        noise,
-        vision=vision,
-        batch_size=batch_size,
-        max_new_tokens=MAX_NEW_TOKENS,
-        progress=lambda done, total: None,
-    )
+    return ask(model, REQUESTS, vision=vision, batch_size=batch_size, max_new_tokens=MAX_NEW_TOKENS)
 
 
 @torch.no_grad()

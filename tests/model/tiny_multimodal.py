@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from cambrian.data.conversation import Conversation, Turn
 from cambrian.encoders.table import build_encoder, save_encoder
+from cambrian.model.generation import Request, answer
 from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, save_language
 from cambrian.model.mllm import MultimodalLLM
@@ -67,6 +69,11 @@ def noise(indices: Sequence[int], resolution: int) -> np.ndarray:
     return np.stack(
         [np.random.default_rng([2, index]).integers(256, size=shape, dtype=np.uint8) for index in indices]
     )
+
+
+def ask(model: MultimodalLLM, requests: Sequence[Request], **settings: Any) -> list[str]:
+    """Greedy answers about pictures of noise."""
+    return answer(model, requests, noise, progress=lambda done, total: None, **settings)
 
 
 def write_parts(root: Path) -> None:
