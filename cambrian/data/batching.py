@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cambrian.data.conversation import Images
+from cambrian.data.conversation import Pictures
+from cambrian.data.pictures import View
 from cambrian.data.tokenization import IGNORED, Example
 
 
@@ -31,8 +32,8 @@ class Batch:
     """(S, T) bool, False on padding."""
     placeholder: Tensor
     """(S, T) bool, True where the positions of an image go."""
-    images: dict[int, Tensor]
-    """Resolution -> uint8 (B, R, R, 3), for the samples that have an image, in their order; may be empty."""
+    images: dict[View, Tensor]
+    """View -> uint8 (B, R, R, 3), for the samples that have an image, in their order; may be empty."""
 
     def to(self, device: torch.device | str) -> Batch:
         """Move to `device`."""
@@ -42,12 +43,12 @@ class Batch:
             labels=self.labels.to(device),
             attention_mask=self.attention_mask.to(device),
             placeholder=self.placeholder.to(device),
-            images={resolution: images.to(device) for resolution, images in self.images.items()},
+            images={view: images.to(device) for view, images in self.images.items()},
         )
 
 
 def collate(
-    examples: Sequence[Example], images: dict[int, Tensor], *, pad_id: int, padding: Literal["left", "right"]
+    examples: Sequence[Example], images: dict[View, Tensor], *, pad_id: int, padding: Literal["left", "right"]
 ) -> Batch:
     """Pad to the longest example: on the right for training, on the left for generation."""
     length = max(len(example.input_ids) for example in examples)
@@ -74,16 +75,14 @@ def collate(
 
 
 def load_images(
-    images: Images, indices: Sequence[int | None], resolutions: Sequence[int]
-) -> dict[int, Tensor]:
-    """Fetch the images of the samples that have one, at each of the resolutions; empty if none has one."""
+    pictures: Pictures, indices: Sequence[int | None], views: Sequence[View]
+) -> dict[View, Tensor]:
+    """Fetch the images of the samples that have one, for each of the views; empty if none has one."""
     present = [index for index in indices if index is not None]
     if not present:
         return {}
-    return {
-        resolution: torch.from_numpy(np.array(images(present, resolution)))
-        for resolution in sorted(set(resolutions))
-    }
+    found = pictures(present, views)
+    return {view: torch.from_numpy(np.array(found[view])) for view in dict.fromkeys(views)}
 
 
 class ConversationBatches:

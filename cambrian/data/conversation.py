@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+from cambrian.data.pictures import View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +31,11 @@ class Conversation:
     """Turn in front of whose question the image stands."""
 
 
-class Images(Protocol):
+class Pictures(Protocol):
     """Gives images by index."""
 
-    def __call__(self, indices: Sequence[int], resolution: int) -> np.ndarray:
-        """Give the images as uint8 (B, R, R, 3), R being `resolution` in pixels."""
+    def __call__(self, indices: Sequence[int], views: Sequence[View]) -> Mapping[View, np.ndarray]:
+        """Give the images as uint8 (B, R, R, 3) for every view, R being its resolution in pixels."""
         ...
 
 
@@ -46,6 +48,6 @@ class Corpus(Protocol):
         """Give the conversation at `index`."""
         ...
 
-    def images(self, indices: Sequence[int], resolution: int) -> np.ndarray:
-        """Give the images as uint8 (B, R, R, 3), R being `resolution` in pixels."""
+    def pictures(self, indices: Sequence[int], views: Sequence[View]) -> Mapping[View, np.ndarray]:
+        """Give the images as uint8 (B, R, R, 3) for every view, R being its resolution in pixels."""
         ...

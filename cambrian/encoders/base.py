@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from cambrian.data.pictures import View
+
 Colour = tuple[int, int, int]
 """Red, green, blue, from 0 to 255."""
 
@@ -34,6 +36,11 @@ class VisionEncoder(nn.Module):
         """Side of the feature grid."""
         self.width = width
         """Channels of one feature."""
+
+    @property
+    def view(self) -> View:
+        """How its images are made ready."""
+        return View(self.resolution, self.padding)
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode uint8 `images` (B, R, R, 3) as float features (B, g, g, C).

@@ -12,6 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from cambrian.data.conversation import Conversation, Turn
+from cambrian.data.pictures import View
 from cambrian.lab.captions import caption
 from cambrian.lab.questions import SOLVED, questions_for
 from cambrian.lab.render import render_batch
@@ -54,6 +55,10 @@ class LabCorpus:
         else:
             turns = tuple(turn for _, turn in questions_for(scene, rng, TURNS_PER_IMAGE, SOLVED))
         return Conversation(id=f"{self.kind}-{self.seed}-{index}", image=index, turns=turns)
+
+    def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
+        """Pictures for every view; they are square, so no padding is seen."""
+        return {view: self.images(indices, view.resolution) for view in dict.fromkeys(views)}
 
     def images(self, indices: Sequence[int], resolution: int) -> np.ndarray:
         """Pictures as uint8 (B, R, R, 3), from the cache if there is one."""

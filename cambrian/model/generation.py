@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from cambrian.data.batching import Batch, collate, load_images
-from cambrian.data.conversation import Images
+from cambrian.data.conversation import Pictures
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.model.mllm import MultimodalLLM
 
@@ -33,7 +33,7 @@ class Request:
 def answer(
     model: MultimodalLLM,
     requests: Sequence[Request],
-    images: Images,
+    pictures: Pictures,
     *,
     vision: bool,
     batch_size: int,
@@ -45,7 +45,7 @@ def answer(
     Args:
         model: in evaluation mode.
         requests: questions.
-        images: gives the images by the index in a request.
+        pictures: gives the images by the index in a request.
         vision: False leaves every image out: the same prompts without any visual token.
         batch_size: prompts answered at the same time.
         max_new_tokens: where an answer is cut that has not ended by itself.
@@ -61,7 +61,7 @@ def answer(
         places = [requests[index].image if vision else None for index in chosen]
         batch = collate(
             [examples[index] for index in chosen],
-            load_images(images, places, model.resolutions),
+            load_images(pictures, places, model.views),
             pad_id=model.chat.pad_id,
             padding="left",
         ).to(model.device)

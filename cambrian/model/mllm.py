@@ -17,6 +17,7 @@ from transformers import Cache
 
 from cambrian.connectors.base import Connector, VisualTokens
 from cambrian.data.batching import Batch
+from cambrian.data.pictures import View
 from cambrian.data.tokenization import IGNORED, ChatTokenizer
 from cambrian.encoders.base import VisionEncoder
 from cambrian.model.aggregation import aggregate_inside
@@ -51,9 +52,9 @@ class MultimodalLLM(nn.Module):
         return tuple(encoder for encoder in self.encoders if isinstance(encoder, VisionEncoder))
 
     @property
-    def resolutions(self) -> tuple[int, ...]:
-        """Image sides in pixels that the encoders need, one per encoder."""
-        return tuple(encoder.resolution for encoder in self.eyes)
+    def views(self) -> tuple[View, ...]:
+        """How the encoders want an image, one per encoder."""
+        return tuple(encoder.view for encoder in self.eyes)
 
     @property
     def device(self) -> torch.device:
@@ -95,9 +96,9 @@ class MultimodalLLM(nn.Module):
         with aggregate_inside(self.connector.aggregation, layers, visual.aggregation, spliced.visual):
             return self.decode(spliced.embeddings, **inputs)
 
-    def see(self, images: Mapping[int, Tensor]) -> VisualTokens:
-        """Turn images, uint8 (B, R, R, 3) for each resolution R, into visual tokens (B, L, L, H)."""
-        visual = self.connector([_encode(encoder, images[encoder.resolution]) for encoder in self.eyes], None)
+    def see(self, images: Mapping[View, Tensor]) -> VisualTokens:
+        """Turn images, uint8 (B, R, R, 3) for each view, into visual tokens (B, L, L, H)."""
+        visual = self.connector([_encode(encoder, images[encoder.view]) for encoder in self.eyes], None)
         if self.grid_positions is None:
             return visual
         return replace(visual, tokens=self.grid_positions(visual.tokens))

@@ -55,7 +55,7 @@ class MultimodalTask:
         model = self._model
         conversations = [self._corpus.conversation(index) for index in micro_batch]
         places = [conversation.image for conversation in conversations]
-        images = load_images(self._corpus.images, places, model.resolutions)
+        images = load_images(self._corpus.pictures, places, model.views)
         examples = [model.chat.encode(conversation) for conversation in conversations]
         batch = collate(examples, images, pad_id=model.chat.pad_id, padding="right").to(model.device)
         loss, count = model.loss(batch)

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from cambrian.data.batching import ConversationBatches
+from cambrian.data.pictures import View
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
 from cambrian.model.freezing import freeze
@@ -55,7 +56,7 @@ def train_connected(
     freeze(model, stage=stage, vision=vision)
     model.to(conditions.device)
     data, optimization = recipe["data"], recipe["optimization"]
-    cache = _cache(context, examples=data["examples"], resolutions=model.resolutions)
+    cache = _cache(context, examples=data["examples"], views=model.views)
     corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
     batches = ConversationBatches(
         size=len(corpus), epochs=1.0, batch_size=optimization["batch_size"], seed=recipe["seed"]
@@ -75,9 +76,9 @@ def train_connected(
     }
 
 
-def _cache(context: StageContext, *, examples: int, resolutions: Sequence[int]) -> Path | None:
+def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Path | None:
     """Where to keep pictures for later stages; None if the disk should keep its room for results."""
-    pictures = examples * sum(3 * side**2 for side in set(resolutions))
+    pictures = examples * sum(3 * side**2 for side in {view.resolution for view in views})
     if shutil.disk_usage(context.workdir).free >= pictures + SPARE_BYTES:
         return context.runtime.cache
     log.warning("the disk is nearly full: pictures are drawn anew where they are needed, and not kept")

@@ -18,6 +18,7 @@ from cambrian.benchmarks.records import (
 )
 from cambrian.benchmarks.scoring import rules_of, score
 from cambrian.benchmarks.suite import BENCHMARKS, images, questions
+from cambrian.data.pictures import View
 from cambrian.model.assembly import load_trained
 from cambrian.model.generation import Request, answer
 from cambrian.model.mllm import MultimodalLLM
@@ -42,7 +43,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
     ]
     pictures = {
         resolution: images(benchmark, recipe["questions"], recipe["seed"], resolution)
-        for resolution in set(model.resolutions)
+        for resolution in {view.resolution for view in model.views}
     }
     predictions = []
     for passes, vision in enumerate((True, False)):
@@ -77,5 +78,7 @@ def _report(context: StageContext, passes: int, done: int, total: int) -> None:
     context.progress(passes * total + done, 2 * total)
 
 
-def _pick(pictures: Mapping[int, np.ndarray], indices: Sequence[int], resolution: int) -> np.ndarray:
-    return pictures[resolution][list(indices)]
+def _pick(
+    pictures: Mapping[int, np.ndarray], indices: Sequence[int], views: Sequence[View]
+) -> dict[View, np.ndarray]:
+    return {view: pictures[view.resolution][list(indices)] for view in views}

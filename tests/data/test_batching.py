@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cambrian.data.batching import ConversationBatches, collate, load_images
+from cambrian.data.pictures import View
 from cambrian.data.tokenization import Example
 
 ONE = Example(id="one", input_ids=(5, 6, 7), labels=(-100, -100, 7), placeholder=(False, True, False))
@@ -29,20 +30,27 @@ def test_padding_on_the_left() -> None:
     assert batch.attention_mask.tolist() == [[True, True, True], [False, True, True]]
 
 
-def test_images_of_the_samples_that_have_one_at_each_resolution() -> None:
-    asked: list[tuple[list[int], int]] = []
+def test_images_of_the_samples_that_have_one_for_each_view() -> None:
+    asked: list[list[int]] = []
 
-    def images(indices: Sequence[int], resolution: int) -> np.ndarray:
-        asked.append((list(indices), resolution))
-        shape = (resolution, resolution, 3)
-        return np.stack([np.full(shape, index, dtype=np.uint8) for index in indices])
+    def pictures(indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
+        asked.append(list(indices))
+        return {view: _filled(view, [index + view.padding[0] for index in indices]) for view in views}
 
-    loaded = load_images(images, [7, None, 3], [4, 2, 4])
-    assert asked == [([7, 3], 2), ([7, 3], 4)]
-    assert loaded[2].dtype == torch.uint8
-    assert loaded[4].shape == (2, 4, 4, 3)
-    assert loaded[4][:, 0, 0, 0].tolist() == [7, 3]
-    assert load_images(images, [None, None], [4]) == {}
+    grey, white, small = View(4, (100, 0, 0)), View(4, (200, 0, 0)), View(2, (0, 0, 0))
+    loaded = load_images(pictures, [7, None, 3], [grey, small, white, grey])
+    assert asked == [[7, 3]]
+    assert set(loaded) == {grey, white, small}
+    assert loaded[small].dtype == torch.uint8
+    assert loaded[grey].shape == (2, 4, 4, 3)
+    assert loaded[grey][:, 0, 0, 0].tolist() == [107, 103]
+    assert loaded[white][:, 0, 0, 0].tolist() == [207, 203]
+    assert load_images(pictures, [None, None], [grey]) == {}
+
+
+def _filled(view: View, values: Sequence[int]) -> np.ndarray:
+    shape = (view.resolution, view.resolution, 3)
+    return np.stack([np.full(shape, value, dtype=np.uint8) for value in values])
 
 
 @pytest.mark.parametrize(

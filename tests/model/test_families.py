@@ -97,7 +97,7 @@ def training_batch(model: MultimodalLLM, images: tuple[int | None, ...] = (4, No
         )
         for index, image in enumerate(images)
     ]
-    pictures = load_images(noise, images, model.resolutions)
+    pictures = load_images(noise, images, model.views)
     return collate(examples, pictures, pad_id=model.chat.pad_id, padding="right")
 
 
@@ -116,7 +116,7 @@ def answers(model: MultimodalLLM, requests: list[Request], batch_size: int) -> l
 def written_out(model: MultimodalLLM, request: Request) -> tuple[str, torch.Tensor]:
     """Greedy decoding without a cache: the whole sequence again for every token; text and last logits."""
     ids, placeholder = model.chat.prompt(request.question, image=request.image is not None)
-    images = load_images(noise, [request.image], model.resolutions)
+    images = load_images(noise, [request.image], model.views)
     said: list[int] = []
     logits = torch.empty(0)
     for _ in range(MAX_NEW_TOKENS):

@@ -9,6 +9,7 @@ import torch
 from tiny_multimodal import CONCAT, SVA, WORDS, Assemble, ask, noise
 
 from cambrian.data.batching import collate, load_images
+from cambrian.data.pictures import View
 from cambrian.data.tokenization import Example
 from cambrian.model.generation import Request, answer
 from cambrian.model.mllm import MultimodalLLM
@@ -33,7 +34,7 @@ def answers(model: MultimodalLLM, *, batch_size: int = 20, vision: bool = True) 
 def plain_answer(model: MultimodalLLM, request: Request) -> str:
     """Greedy decoding written out: one prompt, no cache, the whole sequence again for every token."""
     ids, placeholder = model.chat.prompt(request.question, image=request.image is not None)
-    images = load_images(noise, [request.image], model.resolutions)
+    images = load_images(noise, [request.image], model.views)
     said: list[int] = []
     while len(said) < MAX_NEW_TOKENS:
         sequence = ids + said
@@ -75,7 +76,7 @@ def test_answers_do_not_depend_on_the_batch_size(make_model: Assemble) -> None:
 def test_blind_answers_know_nothing_of_the_image(make_model: Assemble) -> None:
     model = make_model()
 
-    def no_images(indices: Sequence[int], resolution: int) -> np.ndarray:
+    def no_images(indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
         raise AssertionError("a blind model looked")
 
     without = [Request(id=request.id, question=request.question, image=None) for request in REQUESTS]

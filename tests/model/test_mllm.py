@@ -23,7 +23,7 @@ RATES = {"connector": 0.01, "sva": 0.003, "llm": 0.002, "vision": 0.001}
 
 def batch_of(model: MultimodalLLM, *indices: int) -> Batch:
     conversations = [CORPUS.conversation(index) for index in indices]
-    images = load_images(CORPUS.images, [each.image for each in conversations], model.resolutions)
+    images = load_images(CORPUS.pictures, [each.image for each in conversations], model.views)
     examples = [model.chat.encode(each) for each in conversations]
     return collate(examples, images, pad_id=model.chat.pad_id, padding="right")
 

@@ -12,6 +12,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cambrian.data.conversation import Conversation, Turn
+from cambrian.data.pictures import View
 from cambrian.encoders.table import build_encoder, save_encoder
 from cambrian.model.generation import Request, answer
 from cambrian.model.grid_positions import GridPositions
@@ -60,11 +61,15 @@ class NoiseCorpus:
         )
         return Conversation(id=f"noise-{index}", image=None if index % 3 == 2 else index + 100, turns=turns)
 
-    def images(self, indices: Sequence[int], resolution: int) -> np.ndarray:
-        return noise(indices, resolution)
+    def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
+        return noise(indices, views)
 
 
-def noise(indices: Sequence[int], resolution: int) -> np.ndarray:
+def noise(indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
+    return {view: _noise(indices, view.resolution) for view in views}
+
+
+def _noise(indices: Sequence[int], resolution: int) -> np.ndarray:
     shape = (resolution, resolution, 3)
     return np.stack(
         [np.random.default_rng([2, index]).integers(256, size=shape, dtype=np.uint8) for index in indices]
