@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cambrian.errors import UserError, unknown_name
+from cambrian.hardware import GPUS
 from cambrian.runtime import Hardware, Runtime
 from cambrian.schema import read
-from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.place import locate_store
 
 
