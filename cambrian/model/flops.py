@@ -54,7 +54,6 @@ def count_flops(model: MultimodalLLM) -> FlopCount:
     )
 
 
-@torch.no_grad()
 def _image_flops(model: MultimodalLLM) -> float:
     """Measured, for encoders and connectors are of many kinds."""
     blank = {

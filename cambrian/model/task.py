@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from cambrian.model.language import recompute_activations
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.optimizer import ParameterGroup
 from cambrian.task import Amount, LeftOut, Prepared
+
+LONGEST_REASON = 300
+"""Characters; an example that cannot be encoded is shown in the message about it, however long it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +137,7 @@ class MultimodalTask:
                 size = self._corpus.image_size(image)
             example = model.chat.encode(conversation, model.image_positions(size))
         except UserError as error:
-            fault = str(error)
+            fault = shorten(str(error), LONGEST_REASON, placeholder=" ...")
         return Sample(index=index, id=conversation.id, image=image, size=size, example=example, fault=fault)
 
     def _load_images(self, part: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, str]]:
