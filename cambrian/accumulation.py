@@ -7,13 +7,17 @@ Plain sums after the backward pass, and not `DistributedDataParallel`: that take
 be told which backward pass is the last, and sends gradients during it, so that a worker without images, or
 one that has run out of memory halfway, leaves the others waiting. What it has over this is that it sends
 while it computes.
+
+A model that is divided over the workers (`cambrian.model.division`) is another matter: every pass of one
+worker through a layer needs all the others to make it too. So all make as many passes as the one with the
+most micro-batches; who has none left makes an idle one. The gradients of its layers are added up on the way.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.memory import OutOfMemory, is_shortage, peak_bytes
+from cambrian.precision import lowered
+from cambrian.shards import is_divided, local
 from cambrian.task import Task
 from cambrian.workers import Workers
 
@@ -39,7 +45,9 @@ class GradientSum:
     weight: Tensor
     """What to divide sums by."""
     gradients: list[Tensor]
-    """Sums, of the parameters that have one; they are the parameters' own `grad`."""
+    """Sums, of the parameters that have one, as far as they are held here; the parameters' own `grad`."""
+    norm: Tensor
+    """Of all of them together, those held by other workers included."""
     stop: bool
     """Whether any worker was asked to stop."""
 
@@ -56,17 +64,24 @@ class Accumulator:
         micro_batch: int,
         device: torch.device,
         workers: Workers,
+        idle: Callable[[], Tensor] | None,
     ) -> None:
-        """Prepare for batches of `batch_size` examples; `micro_batch` is 0 for all of a share at once."""
+        """Prepare for batches of `batch_size` examples; `micro_batch` is 0 for all of a share at once.
+
+        `idle` is for a model that is divided: it gives a loss without effect, by the way of any other.
+        """
         self._task = task
         self._parameters = parameters
         self._device = device
         self._workers = workers
+        self._idle = idle
         self._share = math.ceil(batch_size / workers.count)
         self.micro_batch = min(micro_batch or self._share, self._share)
         """Examples per forward pass; halved when memory does not suffice."""
         self.recomputes = False
         """Whether the backward pass computes activations again, for memory's sake."""
+        if idle is not None:  # it is large, and one worker without memory could not make all begin again
+            self.recomputes = task.recompute_activations()
 
     def compute(self, batch: object, *, step: int, seed: int, stop: bool) -> GradientSum:
         """Give the gradients of `batch` at `step`; what the model draws follows from `seed`.
@@ -87,8 +102,25 @@ class Accumulator:
                 break
             self._need_less(batch, step)
         gradients = self._shared_gradients(owners)
-        self._workers.sum_tensors([*sums, *gradients])
-        return GradientSum(loss=sums[0], weight=sums[1], gradients=gradients, stop=stopping > 0)
+        wholes = [gradient for gradient in gradients if not is_divided(gradient)]
+        pieces = [local(gradient) for gradient in gradients if is_divided(gradient)]
+        self._workers.sum_tensors([*sums, *wholes])
+        return GradientSum(
+            loss=sums[0],
+            weight=sums[1],
+            gradients=[*wholes, *pieces],
+            norm=self._norm(wholes, pieces),
+            stop=stopping > 0,
+        )
+
+    def _norm(self, wholes: list[Tensor], pieces: list[Tensor]) -> Tensor:
+        """Of the gradients that every worker has, and of those of which each has a piece."""
+        norm = torch.nn.utils.get_total_norm(wholes)
+        if self._idle is None:
+            return norm
+        squares = torch.nn.utils.get_total_norm(pieces).to(self._device).square()
+        self._workers.sum_tensors([squares])
+        return (norm.square() + squares).sqrt()
 
     def _attempt(self, batch: object) -> tuple[Tensor, Tensor] | None:
         """Accumulate over the share of this worker; None, and nothing held, if memory does not suffice."""
@@ -98,6 +130,8 @@ class Accumulator:
         except (RuntimeError, MemoryError) as error:
             if not is_shortage(error):
                 raise
+            if self._idle is not None:
+                raise OutOfMemory(self._too_much()) from error
         # Behind the handler: the traceback, and with it all tensors of the failed pass, is gone.
         self._clear()
         if self._device.type == "cuda":
@@ -107,14 +141,20 @@ class Accumulator:
     def _accumulate(self, share: object | None) -> tuple[Tensor, Tensor]:
         loss = torch.zeros((), device=self._device)
         weight = torch.zeros((), device=self._device)
-        on_cuda = self._device.type == "cuda"
-        for part in [] if share is None else self._task.split(share, self.micro_batch):
-            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=on_cuda):
+        parts = [] if share is None else self._task.split(share, self.micro_batch)
+        idle_passes = 0 if self._idle is None else self._workers.largest(len(parts)) - len(parts)
+        for part in parts:
+            with lowered(self._device):
                 part_loss, part_weight = self._task.loss(part)
             if part_loss.requires_grad:  # not so of text alone while only the connector trains
                 part_loss.backward()
             loss += part_loss.detach()
             weight += part_weight.detach()
+        for _ in range(idle_passes):
+            assert self._idle is not None
+            with lowered(self._device):
+                part_loss = self._idle()
+            part_loss.backward()
         return loss, weight
 
     def _clear(self) -> None:
@@ -149,6 +189,15 @@ class Accumulator:
                 f"out of memory at step {step} with micro-batches of {self.micro_batch}{recomputed}; "
                 f"{self._peak()}. Free the memory that other processes hold, or use a device with more of it"
             )
+
+    def _too_much(self) -> str:
+        """What to do where the others are in the middle of a pass and cannot begin again with this worker."""
+        half = self.micro_batch // 2
+        advice = f"set runtime.micro_batch={half}" if half else "use more processes, or a device with more of it"
+        return (
+            f"out of memory with micro-batches of {self.micro_batch} and recomputed activations, the model "
+            f"divided over {self._workers.count} processes; {self._peak()}. The checkpoint stays: {advice}"
+        )
 
     def _peak(self) -> str:
         if self._device.type != "cuda":
