@@ -193,7 +193,9 @@ class Accumulator:
     def _too_much(self) -> str:
         """What to do where the others are in the middle of a pass and cannot begin again with this worker."""
         half = self.micro_batch // 2
-        advice = f"set runtime.micro_batch={half}" if half else "use more processes, or a device with more of it"
+        advice = (
+            f"set runtime.micro_batch={half}" if half else "use more processes, or a device with more of it"
+        )
         return (
             f"out of memory with micro-batches of {self.micro_batch} and recomputed activations, the model "
             f"divided over {self._workers.count} processes; {self._peak()}. The checkpoint stays: {advice}"

@@ -45,7 +45,7 @@ class Piece:
 
 
 class Pieces:
-    """A tensor of which several workers have written rows; it is read when it is asked for, as far as it is."""
+    """A tensor of which several workers have written rows; only what is asked for is read."""
 
     def __init__(self, pieces: Mapping[int, Tensor]) -> None:
         """Take pieces by their first rows."""
@@ -71,8 +71,8 @@ def read_rows(saved: Tensor | Pieces, rows: Rows | None) -> Tensor:
 def save_checkpoint(directory: Path, step: int, state: dict[str, Any], workers: Workers = _ALONE) -> Path:
     """Write `state` as `directory/step-<step>`; those before stay intact until it is complete.
 
-    Where `state` has a `Piece` in place of a tensor, all `workers` call this, with like states: each writes its
-    pieces, the first all else. They see one `directory`.
+    Where `state` has a `Piece` in place of a tensor, all `workers` call this, with like states: each writes
+    its pieces, the first all else. They see one `directory`.
 
     Raises:
         PartnerLost: if another worker could not write.

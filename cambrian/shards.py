@@ -48,4 +48,3 @@ def whole(tensor: Tensor) -> Tensor:
     """All rows of `tensor`; every worker has to ask for them."""
     divided: Any = tensor
     return divided.full_tensor() if is_divided(tensor) else tensor
-

@@ -243,7 +243,7 @@ class _Loop:
         return facts
 
     def saves(self, due: bool) -> bool:
-        """Whether to save now: the first worker when it is due, or all where each holds a part of the model."""
+        """Whether to save now: the first worker if it is due, or all where each has a part of the model."""
         if self._conditions.idle is None:
             return due and self._workers.is_first
         return self._workers.largest(due) > 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -14,10 +16,13 @@ from cambrian.data.pictures import View
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
 from cambrian.model.freezing import freeze
+from cambrian.model.mllm import MultimodalLLM
+from cambrian.model.placement import divide, idle_loss, is_to_divide, place, undivide
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
-from cambrian.training import fit, read_schedule
+from cambrian.training import Conditions, fit, read_schedule
+from cambrian.workers import current_workers
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ def train_connected(
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
     freeze(model, stage=stage, vision=vision)
-    model.to(conditions.device)
+    conditions = bring(model, conditions, shard=context.runtime.shard)
     data, optimization = recipe["data"], recipe["optimization"]
     cache = _cache(context, examples=data["examples"], views=model.views)
     corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
@@ -66,7 +71,7 @@ def train_connected(
     )
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(task, schedule, conditions)
-    save_trained(model.cpu(), context.payload)
+    save_trained(model, context.payload)
     edge = max(1, len(result.losses) // 20)
     return {
         "steps": schedule.steps,
@@ -74,6 +79,21 @@ def train_connected(
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),
     }
+
+
+def bring(model: MultimodalLLM, conditions: Conditions, *, shard: bool | None) -> Conditions:
+    """Bring `model`, frozen as wanted, to the device: whole, or divided over the workers of this stage.
+
+    `shard` says which; with None a model is divided that is too large for one GPU. Gives the conditions to
+    train under; after training the first worker has what was trained on its CPU.
+    """
+    workers = current_workers(conditions.device)
+    if not is_to_divide(model, shard, conditions.device, workers):
+        place(model, conditions.device)
+        return replace(conditions, finish=lambda: model.cpu())
+    divide(model, conditions.device, workers)
+    finish = partial(undivide, model, keep=workers.is_first)
+    return replace(conditions, idle=partial(idle_loss, model), finish=finish)
 
 
 def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Path | None:

@@ -18,13 +18,13 @@ from cambrian.stages.launch import run_stage
 
 
 def train(
-    root: Path, parts: Path, processes: int = 1, **recipe: Any
+    root: Path, parts: Path, processes: int = 1, shard: bool = False, micro_batch: int = 0, **recipe: Any
 ) -> tuple[list[float], dict[str, Tensor]]:
     root.mkdir()
     context = StageContext(
         payload=root,
         workdir=root / "work",
-        runtime=Runtime(store=root, processes=processes),
+        runtime=Runtime(store=root, processes=processes, shard=shard, micro_batch=micro_batch),
         tracker=SilentTracker(),
         progress=lambda done, total: None,
     )

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_model
+from safetensors.torch import save_file
 from tiny_multimodal import NoiseCorpus
 
 from cambrian.model.assembly import assemble
 from cambrian.model.freezing import freeze
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, StageContext, StageKind
+from cambrian.stages.connecting import bring
 from cambrian.stages.device import training_conditions
 from cambrian.training import Schedule, fit
 
@@ -38,18 +39,17 @@ class Batches:
 
 
 def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
-    """Tune everything from the parts in the folder `parts`; publish all weights."""
+    """Tune everything from the parts in the folder `parts`; publish what has trained."""
     parts = Path(recipe["parts"])
     model = assemble(
-        encoder_dirs=[parts / "vit", parts / "convnet"],
+        encoder_dirs=[parts / name for name in recipe.get("encoders", ("vit", "convnet"))],
         language_dir=parts / "language",
         connector_recipe=recipe["connector"],
         template="lab",
         seed=0,
     )
     freeze(model, stage=recipe["stage"], vision="unfrozen")
-    conditions = training_conditions(context)
-    model.to(conditions.device)
+    conditions = bring(model, training_conditions(context), shard=context.runtime.shard)
     task = MultimodalTask(model, CORPUS, Batches(), rates=RATES, weight_decay=0.1)  # type: ignore[arg-type]
     if recipe.get("recompute"):
         assert task.recompute_activations()
@@ -57,5 +57,6 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
         steps=len(BATCHES), batch_size=5, warmup_fraction=0.0, clip=1.0, betas=(0.9, 0.98), seed=0
     )
     result = fit(task, schedule, conditions)
-    save_model(model.cpu(), context.payload / "model.safetensors")
+    trained = {key: value.contiguous() for key, value in model.named_parameters() if value.requires_grad}
+    save_file(trained, context.payload / "model.safetensors")
     return {"losses": list(result.losses)}
