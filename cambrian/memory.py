@@ -11,7 +11,7 @@ TRAINED_BYTES = 16
 """Per trained parameter: float32 weight and gradient, and AdamW's two moments."""
 FROZEN_BYTES = 2
 """Per frozen parameter, and per stored one: bfloat16."""
-WHOLE = 0.7
+WHOLE = 0.8
 """Of a GPU's memory, what weights, gradients and optimizer may take in each process before they are divided
 over all; the rest is for activations. Both the plan and the run go by it."""
 

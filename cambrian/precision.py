@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
 import torch
 
 
@@ -16,7 +14,10 @@ def compute_type(device: torch.device | str) -> torch.dtype:
     return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
 
 
-def lowered(device: torch.device | str) -> AbstractContextManager[None]:
+def lowered(device: torch.device | str) -> torch.autocast:
     """Let matrix products inside the `with` be in the type of the device."""
     dtype = compute_type(device)
-    return torch.autocast(torch.device(device).type, dtype=dtype, enabled=dtype is not torch.float32)
+    # No weight is used twice in a pass; a cache would keep a second copy of all of them.
+    return torch.autocast(
+        torch.device(device).type, dtype=dtype, enabled=dtype is not torch.float32, cache_enabled=False
+    )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
+from cambrian import precision
 from cambrian.data.batching import Batch, collate
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.encoders.base import VisionEncoder
@@ -24,7 +25,6 @@ from cambrian.memory import fits_whole
 from cambrian.model.freezing import is_trained
 from cambrian.model.language import decoder_layers
 from cambrian.model.mllm import MultimodalLLM
-from cambrian.precision import compute_type
 from cambrian.shards import is_divided, whole
 from cambrian.workers import Workers
 
@@ -64,7 +64,7 @@ def divide(model: MultimodalLLM, device: str, workers: Workers) -> None:
     From then on all of them make the same passes through `model.loss`, forward and backward, with or without
     images. Gradients of what is divided are sums over the workers.
     """
-    compute = compute_type(device)
+    compute = precision.compute_type(device)
     lowered = None if compute is torch.float32 else compute
     policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=torch.float32 if lowered else None)
     settings = {"mesh": init_device_mesh(torch.device(device).type, (workers.count,)), "mp_policy": policy}
@@ -119,7 +119,7 @@ def undivide(model: MultimodalLLM, *, keep: bool) -> None:
 
 def _settle(module: nn.Module, device: str, *, trained: bool) -> None:
     """Bring over weight by weight what is not divided yet."""
-    raised = trained or compute_type(device) is torch.float32
+    raised = trained or precision.compute_type(device) is torch.float32
     for tensor in (*module.parameters(), *module.buffers()):
         if not is_divided(tensor):
             dtype = torch.float32 if raised and tensor.is_floating_point() else tensor.dtype
