@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -26,12 +27,28 @@ from cambrian.model.freezing import is_trained
 from cambrian.model.language import decoder_layers
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.shards import is_divided, whole
-from cambrian.workers import Workers
+from cambrian.training import Conditions
+from cambrian.workers import Workers, current_workers
 
 MANY = 8
 """Like blocks in a row, from which on those of an encoder that trains are divided."""
 
 log = logging.getLogger(__name__)
+
+
+def bring(model: MultimodalLLM, conditions: Conditions, *, shard: bool | None) -> Conditions:
+    """Bring `model`, frozen as wanted, to the device: whole, or divided over the workers of this stage.
+
+    `shard` says which; with None a model is divided that is too large for one GPU. Gives the conditions to
+    train under; after training the first worker has what was trained on its CPU.
+    """
+    workers = current_workers(conditions.device)
+    if not is_to_divide(model, shard, conditions.device, workers):
+        place(model, conditions.device)
+        return replace(conditions, finish=lambda: model.cpu())
+    divide(model, conditions.device, workers)
+    finish = partial(undivide, model, keep=workers.is_first)
+    return replace(conditions, idle=partial(idle_loss, model), finish=finish)
 
 
 def place(model: MultimodalLLM, device: str) -> None:

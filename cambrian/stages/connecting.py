@@ -5,24 +5,23 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
 from cambrian.data.batching import ConversationBatches
+from cambrian.data.conversation import Corpus
 from cambrian.data.pictures import View
+from cambrian.data.survey import open_part
+from cambrian.errors import UserError
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
 from cambrian.model.freezing import freeze
-from cambrian.model.mllm import MultimodalLLM
-from cambrian.model.placement import divide, idle_loss, is_to_divide, place, undivide
+from cambrian.model.placement import bring
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
-from cambrian.training import Conditions, fit, read_schedule
-from cambrian.workers import current_workers
+from cambrian.training import fit, read_schedule
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +54,14 @@ def train_connected(
         connector_recipe=recipe["connector"],
         template=inputs["language"].manifest["recipe"].get("template", LAB),
         seed=recipe["seed"],
+        context=recipe["data"].get("context"),
     )
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
     freeze(model, stage=stage, vision=vision)
     conditions = bring(model, conditions, shard=context.runtime.shard)
     data, optimization = recipe["data"], recipe["optimization"]
-    cache = _cache(context, examples=data["examples"], views=model.views)
-    corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
+    corpus = _open(data, context, model.views)
     batches = ConversationBatches(
         size=len(corpus), epochs=1.0, batch_size=optimization["batch_size"], seed=recipe["seed"]
     )
@@ -81,19 +80,17 @@ def train_connected(
     }
 
 
-def bring(model: MultimodalLLM, conditions: Conditions, *, shard: bool | None) -> Conditions:
-    """Bring `model`, frozen as wanted, to the device: whole, or divided over the workers of this stage.
-
-    `shard` says which; with None a model is divided that is too large for one GPU. Gives the conditions to
-    train under; after training the first worker has what was trained on its CPU.
-    """
-    workers = current_workers(conditions.device)
-    if not is_to_divide(model, shard, conditions.device, workers):
-        place(model, conditions.device)
-        return replace(conditions, finish=lambda: model.cpu())
-    divide(model, conditions.device, workers)
-    finish = partial(undivide, model, keep=workers.is_first)
-    return replace(conditions, idle=partial(idle_loss, model), finish=finish)
+def _open(data: Mapping[str, Any], context: StageContext, views: Sequence[View]) -> Corpus:
+    """Give the training data that a recipe means: of the lab's world, or of a file on this machine."""
+    if "world" in data:
+        cache = _cache(context, examples=data["examples"], views=views)
+        return LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
+    file = context.runtime.copies.get(data.get("content", ""))
+    if file is None:
+        raise UserError(f"the data set {data.get('source', '')} is not on this machine; set data=DIRECTORY")
+    return open_part(
+        Path(file), content=data["content"], left_out=data["left_out"], examples=data["examples"]
+    )
 
 
 def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Path | None:

@@ -17,9 +17,9 @@ from cambrian.model.assembly import assemble, save_trained
 from cambrian.model.freezing import freeze
 from cambrian.model.language import decoder_layers
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.model.placement import bring
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, StageContext, StageKind
-from cambrian.stages.connecting import bring
 from cambrian.stages.device import training_conditions
 from cambrian.training import Conditions, Schedule, _Loop, fit
 from cambrian.workers import current_workers
