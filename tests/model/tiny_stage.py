@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_model
-from tiny_multimodal import NoiseCorpus
+from tiny_multimodal import DamagedCorpus, NoiseCorpus
 
 from cambrian.model.assembly import assemble
 from cambrian.model.freezing import freeze
@@ -50,7 +50,8 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
     freeze(model, stage=recipe["stage"], vision="unfrozen")
     conditions = training_conditions(context)
     model.to(conditions.device)
-    task = MultimodalTask(model, CORPUS, Batches(), rates=RATES, weight_decay=0.1)  # type: ignore[arg-type]
+    corpus = DamagedCorpus(12) if recipe.get("damaged") else CORPUS
+    task = MultimodalTask(model, corpus, Batches(), rates=RATES, weight_decay=0.1)  # type: ignore[arg-type]
     if recipe.get("recompute"):
         assert task.recompute_activations()
     schedule = Schedule(
@@ -58,4 +59,4 @@ def run(recipe: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Stag
     )
     result = fit(task, schedule, conditions)
     save_model(model.cpu(), context.payload / "model.safetensors")
-    return {"losses": list(result.losses)}
+    return {"losses": list(result.losses), "left_out": [one.index for one in result.left_out]}
