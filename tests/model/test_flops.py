@@ -57,7 +57,7 @@ def test_lengths_images_and_labels_add_up(make_model: Assemble) -> None:
     assert count.of([20, 30], looked=1, images=1, labels=12) == sum(each)
     assert count.token == 6 * 3 * (32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 48)
     assert count.pair == 6 * 3 * 32
-    assert count.label == 6 * 32 * model.llm.get_input_embeddings().weight.shape[0]
+    assert count.label == 6 * 32 * model.llm.config.vocab_size
     assert count.image > 0
 
 
