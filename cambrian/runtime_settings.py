@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cambrian.errors import UserError, unknown_name
+from cambrian.hardware import GPUS
 from cambrian.runtime import Hardware, Runtime
 from cambrian.schema import read, read_value
-from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.place import locate_store
 
 SHARD: Mapping[str, bool | None] = MappingProxyType({"auto": None, "true": True, "false": False})

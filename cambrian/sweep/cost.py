@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cambrian.errors import UserError
+from cambrian.hardware import Gpu
 from cambrian.memory import FROZEN_BYTES
-from cambrian.sweep.hardware import Gpu
 from cambrian.sweep.memory import (
     Verdict,
     Work,

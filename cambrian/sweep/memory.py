@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cambrian.hardware import Gpu
 from cambrian.memory import FROZEN_BYTES, TRAINED_BYTES, fits_whole
-from cambrian.sweep.hardware import Gpu
 from cambrian.sweep.work import EvaluationWork, TrainingWork
 
 CHECKPOINT_BYTES = 12
