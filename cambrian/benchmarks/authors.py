@@ -217,4 +217,4 @@ AUTHORS: dict[str, Scorer] = {
     "qbench": Scorer(credit=_before_full_stop),
     "blink": Scorer(credit=_first_word_before_full_stop),
 }
-"""By benchmark. They left DocVQA, InfoVQA and ST-VQA to servers, MM-Vet to GPT-4, SynthDog out of their table."""
+"""By benchmark. DocVQA, InfoVQA and ST-VQA went to servers, MM-Vet to GPT-4; SynthDog is not in the table."""

@@ -18,6 +18,7 @@ Credit = Callable[[Matcher, str, Sequence[str], Question], float]
 HANDWRITTEN = "Handwritten Mathematical Expression Recognition"
 """The part of OCRBench in which spaces mean nothing."""
 _WHOLLY_A_NUMBER = re.compile(r"[-+]?[$€£¥₹]?[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+) ?%?")
+_LISTED = re.compile(r"[^\s,\[\]]+")
 _CLOSE_ENOUGH = 0.5
 """Share of characters that may differ before an answer is another answer."""
 
@@ -75,9 +76,10 @@ def mathvista(matcher: Matcher, given: str, wanted: Sequence[str], question: Que
 
     Lu et al. 2024, "MathVista", section 3.3: answers are normalised to the accepted one's precision.
     """
-    return float(
-        any(matcher.same(given, one) or (not question.options and _as_precise(given, one)) for one in wanted)
-    )
+    if question.answer.startswith("["):
+        return float(any(_LISTED.findall(given) == _LISTED.findall(one) for one in wanted))
+    near = not question.options and any(_as_precise(given, one) for one in wanted)
+    return float(near or any(matcher.same(given, one) for one in wanted))
 
 
 def _relaxed(given: str, wanted: str) -> bool:
@@ -102,8 +104,6 @@ def _stands_in(wanted: str, given: str) -> bool:
 
 
 def _as_precise(given: str, wanted: str) -> bool:
-    if wanted.startswith("["):
-        return "".join(given.split()) == "".join(wanted.split())
     number = parse_number(given)
     if number is None or not _WHOLLY_A_NUMBER.fullmatch(wanted):
         return False

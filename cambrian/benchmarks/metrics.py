@@ -38,15 +38,16 @@ def accuracy(credits: Sequence[float], clusters: Sequence[str]) -> Estimate:
     return _around(mean, effective, len(members) - 1, 100.0)
 
 
-def stratified(parts: Sequence[tuple[Sequence[float], Sequence[str]]], full: float) -> Estimate:
+def stratified(
+    parts: Sequence[tuple[Sequence[float], Sequence[str]]], questions: int, full: float
+) -> Estimate:
     """Mean over parts of each one's mean credit, on a scale to `full`, from (credits, clusters) of each.
 
     The parts are independent, so their variances add up; the interval is Wilson's at the number of questions
-    that would have this variance, and never at more than there are.
+    that would have this variance, and never at more than the `questions` that there are.
     """
     means = [sum(credits) / len(credits) for credits, _ in parts]
     mean = math.fsum(means) / len(parts)
-    count = sum(len(credits) for credits, _ in parts)
     variance, groups = 0.0, 0
     for part_mean, (credits, clusters) in zip(means, parts, strict=True):
         totals: dict[str, float] = defaultdict(float)
@@ -56,7 +57,7 @@ def stratified(parts: Sequence[tuple[Sequence[float], Sequence[str]]], full: flo
         spread = math.fsum(total**2 for total in totals.values()) / len(credits) ** 2
         variance += spread * len(totals) / max(len(totals) - 1, 1) / len(parts) ** 2
     effective = mean * (1 - mean) / variance if variance else float(groups)
-    return _around(mean, min(effective, float(count)), groups - len(parts), full)
+    return _around(mean, min(effective, float(questions)), groups - len(parts), full)
 
 
 def _around(mean: float, n: float, freedom: int, full: float) -> Estimate:

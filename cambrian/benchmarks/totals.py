@@ -71,7 +71,7 @@ def mme(items: Sequence[Item], given: Sequence[float]) -> Estimate:
         right = [given[index] for index in members]
         parts[part].append(((sum(right) / len(right) + math.prod(right)) / 2, name))
     columns = [([credit for credit, _ in rows], [name for _, name in rows]) for rows in parts.values()]
-    return stratified(columns, 200.0 * len(parts))
+    return stratified(columns, len(items), 200.0 * len(parts))
 
 
 def mean_of_parts(items: Sequence[Item], given: Sequence[float]) -> Estimate:
@@ -83,7 +83,7 @@ def mean_of_parts(items: Sequence[Item], given: Sequence[float]) -> Estimate:
     for item, credit in zip(items, given, strict=True):
         parts[item.part][0].append(credit)
         parts[item.part][1].append(item.cluster)
-    return stratified(list(parts.values()), 100.0)
+    return stratified(list(parts.values()), len(items), 100.0)
 
 
 def yes_details(given: Sequence[str | None], wanted: Sequence[str]) -> dict[str, float]:
