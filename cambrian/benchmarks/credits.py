@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from cambrian.benchmarks.distance import levenshtein
 from cambrian.benchmarks.matchers import Matcher, within
@@ -50,9 +51,8 @@ def vqa_accuracy(matcher: Matcher, given: str, wanted: Sequence[str], question: 
 
     Antol et al. 2015 and Goyal et al. 2017, as their scorer averages it; TextVQA and VizWiz use it.
     """
-    said = normalise(given)
-    people = [normalise(one) == said for one in wanted]
-    return leave_one_out(people)
+    said = _normalised(given)
+    return leave_one_out([_normalised(one) == said for one in wanted])
 
 
 def leave_one_out(agreeing: Sequence[bool]) -> float:
@@ -80,6 +80,12 @@ def mathvista(matcher: Matcher, given: str, wanted: Sequence[str], question: Que
         return float(any(_LISTED.findall(given) == _LISTED.findall(one) for one in wanted))
     near = not question.options and any(_as_precise(given, one) for one in wanted)
     return float(near or any(matcher.same(given, one) for one in wanted))
+
+
+@lru_cache(maxsize=1 << 15)
+def _normalised(answer: str) -> str:
+    # Ten people give few different answers, and a model is asked twice.
+    return normalise(answer)
 
 
 def _relaxed(given: str, wanted: str) -> bool:

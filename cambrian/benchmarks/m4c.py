@@ -7,6 +7,7 @@ whatever is before them, and of number words only those up to ten are known.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import combinations
 
 _NUMBERS = {
@@ -44,6 +45,7 @@ def _misspelt(word: str) -> list[str]:
 _APOSTROPHES = {wrong: word for word in _SHORTENED for wrong in _misspelt(word)}
 
 
+@lru_cache(maxsize=1 << 15)
 def spell(answer: str) -> str:
     """Bring an answer to the form that is compared."""
     text = answer.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
