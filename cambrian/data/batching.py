@@ -6,7 +6,7 @@ Shapes: S samples, T positions, B images (samples without one have no row), R re
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cambrian.data.conversation import Pictures
-from cambrian.data.pictures import View
+from cambrian.data.pictures import Size, View
 from cambrian.data.tokenization import IGNORED, Example
 
 
@@ -34,23 +34,41 @@ class Batch:
     """(S, T) bool, True where the positions of an image go."""
     images: dict[View, Tensor]
     """View -> uint8 (B, R, R, 3), for the samples that have an image, in their order; may be empty."""
+    sizes: Tensor | None = None
+    """(B, 2) long, width and height of the images before they were padded; None if the border is kept."""
 
     def to(self, device: torch.device | str) -> Batch:
-        """Move to `device`."""
+        """Move to `device`, behind the caller's back if it is pinned."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """Copy into memory that a GPU can fetch from by itself."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
             self,
-            input_ids=self.input_ids.to(device),
-            labels=self.labels.to(device),
-            attention_mask=self.attention_mask.to(device),
-            placeholder=self.placeholder.to(device),
-            images={view: images.to(device) for view, images in self.images.items()},
+            input_ids=change(self.input_ids),
+            labels=change(self.labels),
+            attention_mask=change(self.attention_mask),
+            placeholder=change(self.placeholder),
+            images={view: change(images) for view, images in self.images.items()},
+            sizes=None if self.sizes is None else change(self.sizes),
         )
 
 
 def collate(
-    examples: Sequence[Example], images: dict[View, Tensor], *, pad_id: int, padding: Literal["left", "right"]
+    examples: Sequence[Example],
+    images: dict[View, Tensor],
+    *,
+    pad_id: int,
+    padding: Literal["left", "right"],
+    sizes: Sequence[Size | None] = (),
 ) -> Batch:
-    """Pad to the longest example: on the right for training, on the left for generation."""
+    """Pad to the longest example: on the right for training, on the left for generation.
+
+    `sizes` are those of the images, in the order of `images`; none if their borders are kept.
+    """
     length = max(len(example.input_ids) for example in examples)
     shape = (len(examples), length)
     input_ids = np.full(shape, pad_id, dtype=np.int64)
@@ -71,7 +89,20 @@ def collate(
         attention_mask=torch.from_numpy(attention_mask),
         placeholder=torch.from_numpy(placeholder),
         images=images,
+        sizes=_as_tensor(sizes),
     )
+
+
+def cut_by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Cut a batch into parts of at most `size` examples that need little padding; gives their places.
+
+    The longest come first, so that memory is short at once if it is at all. A batch that needs no cut keeps
+    its order.
+    """
+    places = list(range(len(lengths)))
+    if len(places) > size:
+        places.sort(key=lambda place: -lengths[place])
+    return [places[start : start + size] for start in range(0, len(places), size)]
 
 
 def load_images(
@@ -83,6 +114,13 @@ def load_images(
         return {}
     found = pictures(present, views)
     return {view: torch.from_numpy(np.array(found[view])) for view in dict.fromkeys(views)}
+
+
+def _as_tensor(sizes: Sequence[Size | None]) -> Tensor | None:
+    """(B, 2) long; one that is not known is that of a square."""
+    if all(size is None for size in sizes):
+        return None
+    return torch.tensor([size or (1, 1) for size in sizes], dtype=torch.long)
 
 
 class ConversationBatches:
