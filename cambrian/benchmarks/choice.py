@@ -18,7 +18,7 @@ from cambrian.benchmarks.text import corrections, normalise, normalise_options, 
 from cambrian.benchmarks.wrapping import unwrap
 
 _CLOSE = r"[)\]}]?"
-_BARE = r"[\"'(\[{]?([A-Za-z])(?!\w|['-]\w)" + _CLOSE
+_BARE = r"[\"'\u201c\u2018(\[{]?([A-Za-z])(?!\w|['-]\w)" + _CLOSE
 _END = r"(?=[.,;:!\n)]|$)"
 
 _WHOLE = re.compile(rf"[^\w]*(?:(?:option|choice|answer|letter)\b[ :]{{0,2}})?{_BARE}[^\w]*", re.IGNORECASE)

@@ -27,6 +27,7 @@ _EQUALS = re.compile(rf"= ?{_SIGN}")
 _TOTAL = re.compile(rf"\b(?:total|sum)(?: of| is)?[ ;]{{0,3}}{_SIGN}")
 _TOTAL_AFTER = re.compile(rf"{_NUMBER.pattern}(?: [a-z]+)? (?:in total|altogether)\b")
 _YEAR = re.compile(r"\b(?:in|by|since|from|during|year) (?:1[5-9]|20)\d\d\b(?!,\d)")
+_BETWEEN = re.compile(rf"\bbetween {_NUMBER.pattern} and {_NUMBER.pattern}")
 _COUNTING = re.compile(r"\b1 ;(?: \d{1,3} ;){2,}")
 
 _JOINING = ("hundred", "thousand")
@@ -56,7 +57,7 @@ def parse_number(raw: str) -> str | None:
     """Read the number that `raw` gives as its answer, in canonical form, or None.
 
     One after `answer is` decides; else a result after `=`, a total, or the only number that there is. Equal
-    ones count once; a list counted aloud (1, 2, 3, ...) and years count if there is nothing else.
+    ones count once; a list counted aloud (1, 2, 3, ...), a range and years count if there is nothing else.
     """
     bare = unwrap(raw)
     if refuses(bare):
@@ -70,7 +71,7 @@ def parse_number(raw: str) -> str | None:
     if found:
         return _only(found)
     rest = _COUNTING.sub(" ", text)
-    for candidate in (_YEAR.sub(" ", rest), rest):
+    for candidate in (_BETWEEN.sub(" ", _YEAR.sub(" ", rest)), rest):
         found = {_value(match) for match in _NUMBER.finditer(candidate)}
         if found:
             return _only(found)

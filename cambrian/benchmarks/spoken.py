@@ -10,7 +10,7 @@ from cambrian.benchmarks.text import corrections, declared, normalise, normalise
 from cambrian.benchmarks.wrapping import unwrap
 
 _YES_NO = {
-    **dict.fromkeys(("yes", "yeah", "yep", "true"), "yes"),
+    **dict.fromkeys(("yes", "yeah", "yep", "yup", "true"), "yes"),
     **dict.fromkeys(("no", "nope", "nah", "false"), "no"),
 }
 _WORD = "|".join(_YES_NO)
@@ -27,6 +27,7 @@ _QUOTED = re.compile(
     re.IGNORECASE,
 )
 _SAYS = re.compile(r"(?:it|the (?:text|sign|word|label)) (?:says|reads) (.+)", re.IGNORECASE | re.DOTALL)
+_IT_IS = re.compile(r"(?:it|this|that)(?: is|'s) (\S{1,40}(?: \S{1,40}){0,3})", re.IGNORECASE)
 _AROUND = " \t\n\r\"'`\u2018\u2019\u201c\u201d«»"
 _LAYERS = 4
 """Quotes and markup around each other that are taken away."""
@@ -63,6 +64,8 @@ def parse_short(raw: str, options: Sequence[str]) -> str | None:
     if options and value in known:
         return value or None
     tail = declared(text)
+    if tail is None and (whole := _IT_IS.fullmatch(text.strip())):
+        tail = whole[1]
     if tail is not None:
         value = normalise(tail)
     if options:
