@@ -26,10 +26,10 @@ class Question:
     options: tuple[str, ...]
     """All answers that guessing would choose from; empty for an open question."""
     group: str = ""
-    """Questions that are only right together, such as a pair about two images or one question with its options
-    in every order; empty where each stands for itself."""
+    """Questions that are only right together, such as a pair about two images or one question with its
+    options in every order; empty where each stands for itself."""
     answers: tuple[str, ...] = ()
-    """All accepted answers, `answer` first, as often as they were given; empty if `answer` is the only one."""
+    """All accepted answers, `answer` first, as often as they were given; empty if there is no other."""
     part: str = ""
     """What the benchmark itself tells its questions apart by: a subtask, a source, a split."""
 
