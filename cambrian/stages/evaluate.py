@@ -135,7 +135,7 @@ class _Asking:
 @lru_cache(maxsize=1)
 def _load(directory: Path, encoder_dirs: tuple[Path, ...], device: str) -> MultimodalLLM:
     """Load a finished model; all benchmarks of one model are asked in a row, so it is loaded once."""
-    return load_trained(directory, encoder_dirs=encoder_dirs).to(device)
+    return load_trained(directory, encoder_dirs=encoder_dirs, device=device)
 
 
 def _request(question: Question, shown: Shown) -> Request:
