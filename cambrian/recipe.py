@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -119,6 +119,8 @@ class Benchmarks:
     questions: int
     """Per benchmark; 0 asks all there are."""
     seed: int
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Benchmark -> what its local copy is known by, wherever it lies; others come from the hub."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from cambrian.benchmarks.hub.benchmark import HubBenchmark
+from cambrian.benchmarks.hub.places import explain_absence, find_data
+from cambrian.benchmarks.suite import BENCHMARKS
 from cambrian.errors import ConfigError
+from cambrian.runtime import Runtime
 from cambrian.sweep.plan import Plan
 
 TRAINING = ("align", "tune")
 
 
-def require_data(plan: Plan) -> None:
-    """Refuse a plan that trains on data sets of which there is no copy.
+def require_data(plan: Plan, runtime: Runtime) -> None:
+    """Refuse a plan that trains on data sets or asks benchmarks of which there is no copy.
 
     Raises:
         ConfigError: naming all of them.
@@ -18,11 +22,27 @@ def require_data(plan: Plan) -> None:
         plan.stages[digest].recipe["data"] for digest in plan.pending if plan.stages[digest].kind in TRAINING
     ]
     absent = sorted({data["source"] for data in recipes if "world" not in data and "content" not in data})
-    if absent:
-        raise ConfigError(
-            [
-                f"the data set '{name}' is not on this machine: put {name}.jsonl (or .json), rows in LLaVA's "
-                "format, and its images into one directory and say data=DIRECTORY"
-                for name in absent
-            ]
-        )
+    faults = [
+        f"the data set '{name}' is not on this machine: put {name}.jsonl (or .json), rows in LLaVA's "
+        "format, and its images into one directory and say data=DIRECTORY"
+        for name in absent
+    ]
+    faults += [explain_absence(row, runtime.data) for row in _absent_benchmarks(plan, runtime)]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _absent_benchmarks(plan: Plan, runtime: Runtime) -> list[HubBenchmark]:
+    """Find what is yet to be asked and can be had neither here nor, if that is allowed, from the hub."""
+    asked = [
+        plan.stages[digest].recipe["benchmark"]
+        for digest in plan.pending
+        if plan.stages[digest].kind == "evaluate"
+    ]
+    contents = {one["id"]: one["data"].get("content", "") for one in asked if "data" in one}
+    rows = [row for name in contents if isinstance(row := BENCHMARKS[name], HubBenchmark)]
+    return [
+        row
+        for row in rows
+        if (contents[row.id] or not runtime.download) and not find_data(row, runtime.data, contents[row.id])
+    ]

@@ -91,7 +91,7 @@ def _run(study: Study, store: Store) -> int:
     if study.plan != "false":
         draw_plan(plan, Path(study.plan))
         return 0
-    require_data(plan)
+    require_data(plan, study.runtime)
     used = (data for recipe in study.recipes for data in recipe.data if data.content)
     for summary in dict.fromkeys(data.summary for data in used):
         print(f"data: {summary}")

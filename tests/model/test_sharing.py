@@ -33,10 +33,9 @@ def run_in(
     return metrics, load_file(root / "model.safetensors")
 
 
-def train(
-    root: Path, parts: Path, processes: int = 1, **recipe: Any
-) -> tuple[list[float], dict[str, Tensor]]:
-    metrics, weights = run_in(root, parts, processes, **recipe)
+def train(root: Path, parts: Path, *places: Any, **recipe: Any) -> tuple[list[float], dict[str, Tensor]]:
+    """Losses and weights of `run_in`."""
+    metrics, weights = run_in(root, parts, *places, **recipe)
     return metrics["losses"], weights
 
 
