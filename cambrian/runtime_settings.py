@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cambrian.errors import UserError, unknown_name
@@ -41,6 +43,7 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
             f"runtime.processes={settings.processes} takes the first GPUs it is given: set "
             f"runtime.device=cuda (or cpu), got {settings.device}"
         )
+    data = read_data_place(config["data"], faults)
     if len(faults) > before:
         return None
     try:
@@ -48,7 +51,19 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
     except UserError as fault:
         faults.append(f"store: {fault}")
         return None
-    return Runtime(store=place.directory, bucket=place.url, **vars(settings))
+    return Runtime(store=place.directory, bucket=place.url, data=data, **vars(settings))
+
+
+def read_data_place(given: object, faults: list[str]) -> Path | None:
+    """Say where this machine has its data sets; None if nowhere, or if there is no such directory."""
+    where = given or os.environ.get("CAMBRIAN_DATA")
+    if where is None:
+        return None
+    place = Path(str(where)).expanduser().resolve()
+    if not place.is_dir():
+        faults.append(f"data={where} is no directory; it holds the data sets, such as NAME.jsonl and images")
+        return None
+    return place
 
 
 def read_hardware(config: Mapping[str, Any], faults: list[str]) -> Hardware | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cambrian.data.conversation import Conversation
 from cambrian.data.llava import LlavaRow, parse_row
-from cambrian.data.pictures import View, prepare, read_picture
+from cambrian.data.pictures import Size, View, prepare, read_picture, read_size
 from cambrian.data.rows import RowError, Rows, index_rows
 from cambrian.errors import DataError
 
@@ -65,6 +65,14 @@ class LlavaCorpus:
         row = self._row(index)
         image = index if row.image is not None else None
         return Conversation(id=row.id, image=image, turns=row.turns, shown=row.shown)
+
+    def image_size(self, image: int) -> Size | None:
+        """Width and height of the image of a conversation, from the head of its file.
+
+        Raises:
+            BadImageError: with the path and the reason.
+        """
+        return read_size(self._path(self._row(image)))
 
     def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
         """Decode the images of some conversations, each once: uint8 (B, R, R, 3) for every view.
