@@ -30,7 +30,9 @@ LAB = (
 Facts = Mapping[str, Any]
 
 
-def write_card(directory: Path, facts: Facts, config: Mapping[str, Any], processor: Mapping[str, Any]) -> None:
+def write_card(
+    directory: Path, facts: Facts, config: Mapping[str, Any], processor: Mapping[str, Any]
+) -> None:
     """Write README.md for a model in this project's own form.
 
     Args:
@@ -117,7 +119,7 @@ def _images(images: Sequence[Mapping[str, Any]]) -> str:
         )
         for number, each in enumerate(images)
     ]
-    text = "Centred on a square of the padding colour, resized (bicubic, antialiased), then (pixel - mean) / std."
+    text = "Centred on a square of the padding colour, resized (bicubic), then (pixel - mean) / std."
     return f"{text}\n\n{_table(('encoder', 'pixels', 'padding', 'mean', 'std'), rows)}"
 
 
@@ -126,8 +128,8 @@ def _training(stages: Iterable[Mapping[str, Any]]) -> str:
     parts = []
     for stage in stages:
         recipe, metrics = stage["recipe"], stage["metrics"]
-        rows = [(name, _plain(recipe[name])) for name in ("data", "objective", "optimization") if recipe.get(name)]
-        rows += [(name, _plain(recipe[name])) for name in ("vision", "model", "seed") if name in recipe]
+        shown = ("data", "objective", "optimization", "vision", "model", "seed")
+        rows = [(name, _plain(recipe[name])) for name in shown if recipe.get(name) not in ({}, None)]
         rows += [(name, _plain(round(value, 4))) for name, value in metrics.items()]
         parts.append(f"### {stage['role']}: {stage['label']}\n\n{_table(('setting', 'value'), rows)}")
     return "\n\n".join(parts)
@@ -156,7 +158,17 @@ def _scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
                 f"{m['unparsed']:.1f}",
             )
         )
-    columns = ("benchmark", "category", "questions", "score", "95 %", "blind", "chance", "majority", "unparsed")
+    columns = (
+        "benchmark",
+        "category",
+        "questions",
+        "score",
+        "95 %",
+        "blind",
+        "chance",
+        "majority",
+        "unparsed",
+    )
     text = (
         "In percent. Blind: the same model without the image. Chance: guessing over the actual options. "
         "Majority: the most frequent answer."

@@ -17,7 +17,9 @@ _FORM = """\
 {{%- if message.content is string -%}}
 {{{{- {before_question} + message.content -}}}}
 {{%- else -%}}
-{{%- for part in message.content if part.type == "image" -%}}{{{{- {image} + {after_image} -}}}}{{%- endfor -%}}
+{{%- for part in message.content if part.type == "image" -%}}
+{{{{- {image} + {after_image} -}}}}
+{{%- endfor -%}}
 {{{{- {before_question} -}}}}
 {{%- for part in message.content if part.type == "text" -%}}{{{{- part.text -}}}}{{%- endfor -%}}
 {{%- endif -%}}

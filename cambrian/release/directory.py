@@ -1,27 +1,22 @@
 """A whole multimodal LLM as one directory in Hugging Face's manner, which needs nothing else to be used.
 
-    config.json             architectures of the encoders, recipe of the connector, configuration of the LLM
-    model*.safetensors      all weights: `encoders.<k>.`, `connector.`, `llm.`, `grid_positions.`
-    tokenizer.json, ...     as transformers writes them
-    processor_config.json   for other programs: how each encoder wants its images
-    release.json            what is known of the model's making
-    README.md               the model card
+config.json             architectures of the encoders, recipe of the connector, configuration of the LLM
+model*.safetensors      all weights: `encoders.<k>.`, `connector.`, `llm.`, `grid_positions.`
+tokenizer.json, ...     as transformers writes them
+processor_config.json   for other programs: how each encoder wants its images
+release.json            what is known of the model's making
+README.md               the model card
 """
 
 from __future__ import annotations
 
-import json
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
@@ -34,6 +29,7 @@ from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, decoder_layers, load_tokenizer, quiet, save_tokenizer
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.release.card import write_card
+from cambrian.release.files import read_json, read_weights, write_json
 
 MODEL_TYPE = "cambrian_sweeps"
 FORMAT = 1
@@ -41,7 +37,6 @@ FORMAT = 1
 CONFIG = "config.json"
 PROCESSOR = "processor_config.json"
 FACTS = "release.json"
-INDEX = "model.safetensors.index.json"
 SHARD = "5GB"
 """Largest file of weights."""
 
@@ -94,12 +89,12 @@ def write_release(
         "template": description.template,
         "grid_positions": description.grid_positions,
     }
-    _write_json(directory / CONFIG, config)
+    write_json(directory / CONFIG, config)
     save_torch_state_dict(dict(weights), directory, max_shard_size=SHARD)
     save_tokenizer(language, directory)
     processor = {"template": description.template, "encoders": [image_settings(eye) for eye in encoders]}
-    _write_json(directory / PROCESSOR, processor)
-    _write_json(directory / FACTS, facts)
+    write_json(directory / PROCESSOR, processor)
+    write_json(directory / FACTS, facts)
     write_card(directory, facts, config, processor)
 
 
@@ -175,68 +170,6 @@ def read_description(directory: Path) -> Description:
     )
 
 
-def read_weights(directory: Path) -> dict[str, Tensor]:
-    """Give all tensors of the *.safetensors of `directory` by name; they are read when they are used.
-
-    Raises:
-        UserError: if there are none, or a file is missing or damaged.
-    """
-    paths = sorted(directory.glob("*.safetensors"))
-    index = directory / INDEX
-    named = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
-    absent = sorted(named - {path.name for path in paths})
-    if absent or not paths:
-        what = ", ".join(absent) or "*.safetensors (other formats are not read)"
-        raise UserError(f"{directory} lacks weights: {what}; copy or fetch the model again")
-    weights: dict[str, Tensor] = {}
-    for path in paths:
-        try:
-            with safe_open(path, framework="pt") as file:
-                weights |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path} cannot be read: {error}; copy or fetch the model again") from error
-    return weights
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        UserError: if the file holds none.
-    """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}; copy or fetch the model again") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no JSON object; copy or fetch the model again")
-    return content
-
-
-@contextmanager
-def new_directory(directory: Path) -> Iterator[Path]:
-    """Give a directory to write into, which becomes `directory` if all goes well and is removed if not.
-
-    Raises:
-        UserError: if there is something already.
-    """
-    directory = directory.expanduser().absolute()
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UserError(f"{directory} exists and is not an empty directory; name another one")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
-    staging.mkdir()
-    try:
-        yield staging
-        readable = staging.stat().st_mode & 0o666
-        for path in staging.iterdir():  # some libraries write what nobody else may read
-            path.chmod(readable)
-        staging.rename(directory)
-    except BaseException:
-        shutil.rmtree(staging)
-        raise
-
-
 def image_settings(encoder: VisionEncoder) -> dict[str, Any]:
     """Say how an encoder wants its images: pixels from 0 to 1 become (pixels - mean) / std."""
     half = [0.5] * 3  # the lab's encoders read pixels from -1 to 1
@@ -293,12 +226,10 @@ def _fill(place: Path, part: nn.Module, name: str, weights: Mapping[str, Tensor]
     try:
         part.load_state_dict(weights)
     except RuntimeError as error:
-        raise _torn(place, f"the weights of {name} do not fit: {str(error).splitlines()[-1].strip()}") from error
+        raise _torn(
+            place, f"the weights of {name} do not fit: {str(error).splitlines()[-1].strip()}"
+        ) from error
 
 
 def _torn(place: Path, what: str) -> UserError:
     return UserError(f"{place}: {what}; copy or fetch the model again")
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")

@@ -12,7 +12,18 @@ from cambrian.stages.base import Artifact
 from cambrian.stages.connecting import encoder_roles
 from cambrian.sweep.store import Store
 
-KEPT = ("created", "seconds", "work", "python", "packages", "git", "workers", "micro_batch", "weights", "source")
+KEPT = (
+    "created",
+    "seconds",
+    "work",
+    "python",
+    "packages",
+    "git",
+    "workers",
+    "micro_batch",
+    "weights",
+    "source",
+)
 """Of a stage's provenance; names of machines stay at home."""
 LAB = "lab"
 
@@ -29,7 +40,7 @@ def gather_facts(tuned: Artifact, store: Store) -> dict[str, Any]:
         UserError: if a stage it was made from is gone.
     """
     inputs = tuned.manifest["inputs"]
-    roles = [*encoder_roles(dict.fromkeys(inputs)), "language", *(["align"] if "align" in inputs else [])]
+    roles = [*encoder_roles(inputs), "language", *(["align"] if "align" in inputs else [])]
     stages = [describe_stage(role, require(store, _kind(role), inputs[role])) for role in roles]
     axes = tuned.manifest["axes"]
     label = tuned.manifest["label"].removeprefix("tune ")
@@ -78,7 +89,7 @@ def describe_stage(role: str, artifact: Artifact) -> dict[str, Any]:
 
 
 def public(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Cut what is private out of a JSON value: of paths all but the last name, passwords and queries of URLs."""
+    """Cut what is private out of a JSON value: where paths lead, passwords and queries of URLs."""
     if isinstance(value, Mapping):
         return {key: public(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

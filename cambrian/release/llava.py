@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from PIL import Image
@@ -17,7 +15,6 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
 from transformers import (
     AutoModel,
-    AutoProcessor,
     GenerationConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -27,23 +24,20 @@ from transformers import (
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
 from cambrian.connectors.concat import ConcatConnector
-from cambrian.data.batching import collate, load_images
-from cambrian.data.pictures import prepare
-from cambrian.data.tokenization import IGNORED, ChatTokenizer, Example
+from cambrian.data.tokenization import ChatTokenizer
 from cambrian.encoders.trunk import TrunkEncoder
 from cambrian.errors import UserError
 from cambrian.model.language import quiet
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.release.card import CARD, make_card
 from cambrian.release.chat_form import chat_form
-from cambrian.release.directory import SHARD, image_settings, new_directory
+from cambrian.release.directory import FACTS, SHARD, image_settings
+from cambrian.release.files import new_directory, write_json
+from cambrian.release.llava_check import compare
 from cambrian.release.towers import Tower, find_tower
 
 IMAGE = "<image>"
 """Token that stands for an image in a prompt."""
-TOLERANCE = 1e-4
-"""Largest difference of two logits, over the largest logit or 1, whichever is more."""
-QUESTION = "What is in the picture?"
 USE = """\
 ```python
 from transformers import AutoProcessor, LlavaForConditionalGeneration
@@ -79,10 +73,9 @@ def export(model: MultimodalLLM, directory: Path, facts: Mapping[str, Any]) -> f
             "`python -m cambrian.release save` writes any model, in a form of this project"
         )
     tokenizer = _tokenizer(model.chat)
-    token = tokenizer.token_to_id(IMAGE)
     with new_directory(directory) as place:
         with quiet():
-            _write_model(model, tower, token, place)
+            _write_model(model, tower, tokenizer.get_vocab()[IMAGE], place)
             _processor(model, tower, tokenizer).save_pretrained(place)
         difference = compare(model, place)
         _write_card(model, place, facts, difference)
@@ -95,7 +88,9 @@ def obstacles(model: MultimodalLLM, tower: Tower) -> list[str]:
     reasons += tower.reasons
     connector = model.connector
     if not isinstance(connector, ConcatConnector):
-        reasons.append(f"its connector is '{model.connector_recipe['kind']}', LLaVA's is 'concat' with 2 layers")
+        reasons.append(
+            f"its connector is '{model.connector_recipe['kind']}', LLaVA's is 'concat' with 2 layers"
+        )
     else:
         layers = model.connector_recipe["layers"]
         if layers != 2:
@@ -118,7 +113,9 @@ def _llm_obstacles(model: MultimodalLLM) -> list[str]:
         decoder = type(AutoModel.from_config(llm.config))
     reasons = []
     if decoder is not type(llm.get_decoder()):
-        reasons.append(f"transformers' LLaVA builds a {decoder.__name__} around its LLM, {type(llm).__name__}")
+        reasons.append(
+            f"transformers' LLaVA builds a {decoder.__name__} around its LLM, {type(llm).__name__}"
+        )
     if not isinstance(head, nn.Linear) or head.bias is not None:
         reasons.append(f"the head of its LLM, {type(llm).__name__}, is no matrix alone")
     return reasons
@@ -139,7 +136,8 @@ def _write_model(model: MultimodalLLM, tower: Tower, token: int, place: Path) ->
     llm, connector = model.llm, model.connector
     assert isinstance(connector, ConcatConnector) and tower.config is not None
     text = copy.deepcopy(llm.config)
-    embeddings = llm.get_input_embeddings().weight.detach()
+    table = llm.get_input_embeddings()
+    assert isinstance(table, nn.Embedding)
     rows = max(text.vocab_size, token + 1)
     text.vocab_size = rows
     config = LlavaConfig(
@@ -153,13 +151,13 @@ def _write_model(model: MultimodalLLM, tower: Tower, token: int, place: Path) ->
         tie_word_embeddings=bool(text.tie_word_embeddings),
     )
     config.dtype = llm.dtype
-    decoder = {f"model.language_model.{name}": value for name, value in llm.get_decoder().state_dict().items()}
+    decoder = llm.get_decoder().state_dict()
     head = llm.get_output_embeddings()
     assert isinstance(head, nn.Linear)
     first, second = connector.projector[0], connector.projector[2]
-    embedded = _lengthened(embeddings, rows)
+    embedded = _lengthened(table.weight.detach(), rows)
     weights = {
-        **decoder,
+        **{f"model.language_model.{name}": value for name, value in decoder.items()},
         "model.language_model.embed_tokens.weight": embedded,
         "lm_head.weight": embedded if config.tie_word_embeddings else _lengthened(head.weight.detach(), rows),
         **{f"model.vision_tower.{name}": value for name, value in tower.weights.items()},
@@ -216,60 +214,6 @@ def _processor(model: MultimodalLLM, tower: Tower, tokenizer: Tokenizer) -> Llav
     )
 
 
-@torch.inference_mode()
-def compare(model: MultimodalLLM, directory: Path) -> float:
-    """Ask `model` and the one that transformers reads from `directory` the same about an image of noise.
-
-    Returns:
-        The largest difference of their logits, over all positions of the prompt.
-
-    Raises:
-        UserError: if token ids or pixels differ, or logits by more than the tolerance.
-    """
-    side = model.eyes[0].resolution
-    noise = np.random.default_rng(0).integers(256, size=(side, side // 2 + 1, 3), dtype=np.uint8)
-    image = Image.fromarray(noise)
-    ids, placeholder = model.chat.prompt(QUESTION, image=True)
-    ours = _logits(model, image, ids, placeholder)
-    with quiet():
-        processor = AutoProcessor.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-        llava = LlavaForConditionalGeneration.from_pretrained(
-            directory, dtype=model.llm.dtype, local_files_only=True, use_safetensors=True
-        )
-    content = [{"type": "image"}, {"type": "text", "text": QUESTION}]
-    prompt = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
-    inputs = processor(images=image, text=prompt, return_tensors="pt")
-    token = llava.config.image_token_index
-    expected = [token if image else own for own, image in zip(ids, placeholder, strict=True)]
-    given = inputs["input_ids"][0].tolist()
-    if given != expected:
-        raise UserError(f"transformers writes the prompt in other tokens: {given}, ours are {expected}")
-    logits = llava.eval()(**inputs).logits[0, :, : ours.shape[1]]
-    difference = float((logits - ours).abs().max())
-    allowed = TOLERANCE * max(1.0, float(ours.abs().max()))
-    if not difference <= allowed:
-        raise UserError(
-            f"what transformers reads differs from the model by {difference:.1e} in its logits, allowed are "
-            f"{allowed:.1e}; transformers {transformers.__version__} may be too far from 5.23"
-        )
-    return difference
-
-
-def _logits(model: MultimodalLLM, image: Image.Image, ids: list[int], placeholder: list[bool]) -> Tensor:
-    """Give the scores of the next token at every position of a prompt, (T, V)."""
-    example = Example(
-        id="", input_ids=tuple(ids), labels=(IGNORED,) * len(ids), placeholder=tuple(placeholder)
-    )
-    images = load_images(
-        lambda _, views: {view: array[None] for view, array in prepare(image, views).items()},
-        [0],
-        model.views,
-    )
-    batch = collate([example], images, pad_id=model.chat.pad_id, padding="left")
-    states = model.states(batch, attention_mask=None, position_ids=None, cache=None)
-    return model.logits(states)[0]
-
-
 def _write_card(model: MultimodalLLM, place: Path, facts: Mapping[str, Any], difference: float) -> None:
     encoder = model.eyes[0]
     config = {
@@ -279,8 +223,8 @@ def _write_card(model: MultimodalLLM, place: Path, facts: Mapping[str, Any], dif
         "template": model.chat.template.name,
     }
     notes = (
-        f"Written for transformers {transformers.__version__}; other versions are not tried. On one prompt with "
-        f"an image, its logits differ by at most {difference:.1e} from those of the model as it was trained.",
+        f"Written for transformers {transformers.__version__}; other versions are not tried. On one prompt "
+        f"with an image, its logits differ by at most {difference:.1e} from those of the model as trained.",
         "The processor pads images to a square and resizes them as in training. What it does not do: turn "
         "images upright by their EXIF data, and show transparent ones on white. Give it upright RGB images.",
         "The chat template holds the system prompt of the training. Special tokens that are spelt out in a "
@@ -288,4 +232,4 @@ def _write_card(model: MultimodalLLM, place: Path, facts: Mapping[str, Any], dif
     )
     card = make_card(facts, config, [image_settings(encoder)], use=USE, library="transformers", notes=notes)
     (place / CARD).write_text(card)
-    (place / "release.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+    write_json(place / FACTS, facts)

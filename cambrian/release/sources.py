@@ -13,8 +13,9 @@ from cambrian.encoders.table import load_encoder
 from cambrian.errors import UserError
 from cambrian.model.assembly import load_trained
 from cambrian.model.mllm import MultimodalLLM
-from cambrian.release.directory import FACTS, is_release, load_model, read_json
+from cambrian.release.directory import FACTS, is_release, load_model
 from cambrian.release.facts import describe_stage, gather_facts, public, require
+from cambrian.release.files import read_json
 from cambrian.stages.base import Artifact
 from cambrian.stages.connecting import encoder_roles
 from cambrian.sweep.catalog import MissingArtifactError
@@ -47,9 +48,7 @@ def find_model(given: str, store: Store) -> Finished:
             raise UserError(
                 f"{given} is a directory, but not a model of `python -m cambrian.release save` or `import`"
             )
-        return Finished(
-            load=partial(load_model, directory), facts=partial(read_json, directory / FACTS)
-        )
+        return Finished(load=partial(load_model, directory), facts=partial(read_json, directory / FACTS))
     tuned = _find_stage(given, "tune", store)
     return Finished(load=partial(_load, tuned, store), facts=partial(gather_facts, tuned, store))
 
@@ -77,19 +76,23 @@ def _find_stage(given: str, kind: str, store: Store) -> Artifact:
     found = [artifact for artifact in known if artifact.manifest["label"] == given]
     if len(found) == 1:
         return found[0]
-    what = f"{len(found)} finished {kind} stages are" if found else f"no directory or finished {kind} stage is"
+    what = (
+        f"{len(found)} finished {kind} stages are" if found else f"no directory or finished {kind} stage is"
+    )
     listed = [f"  {artifact.digest[:12]}  {artifact.manifest['label']}" for artifact in (found or known)]
     more = [f"  ... and {len(listed) - SHOWN} more"] if len(listed) > SHOWN else []
-    choice = ["choose one by the beginning of its digest:", *listed[:SHOWN], *more] if listed else [
-        "it has none; choose another with --store PLACE or CAMBRIAN_STORE"
-    ]
+    choice = (
+        ["choose one by the beginning of its digest:", *listed[:SHOWN], *more]
+        if listed
+        else ["it has none; choose another with --store PLACE or CAMBRIAN_STORE"]
+    )
     raise UserError("\n".join([f"{what} called '{given}' in the store {store.place};", *choice]))
 
 
 def _load(tuned: Artifact, store: Store) -> MultimodalLLM:
     """Read a model from its own stage and from those of the parts that stayed frozen."""
     inputs = tuned.manifest["inputs"]
-    eyes = [_fetch(store, "encoder", inputs[role]).path for role in encoder_roles(dict.fromkeys(inputs))]
+    eyes = [_fetch(store, "encoder", inputs[role]).path for role in encoder_roles(inputs)]
     return load_trained(_fetch(store, "tune", tuned.digest).path, encoder_dirs=eyes)
 
 

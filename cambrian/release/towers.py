@@ -67,7 +67,7 @@ def find_tower(encoder: VisionEncoder) -> Tower:
     if config is None:
         return Tower(reasons=tuple(reasons))
     reasons += _misfits(config, weights)
-    side = encoder.resolution // config.patch_size
+    side = encoder.resolution // _patch(config)
     if encoder.grid != side:
         reasons.append(
             f"its encoder's own grid of {side}x{side} is resized to {encoder.grid}x{encoder.grid}, "
@@ -88,7 +88,7 @@ def _of_transformers(encoder: TransformersEncoder) -> Parts:
     normed = isinstance(trunk.post_layernorm, nn.LayerNorm)
     # Positions of images of another size are computed once and for all.
     table = trunk.embeddings.position_embedding.weight
-    positions = (encoder.resolution // trunk.config.patch_size) ** 2 + int(encoder.kind == CLIP)
+    positions = (encoder.resolution // _patch(trunk.config)) ** 2 + int(encoder.kind == CLIP)
     if positions != len(table):
         blank = table.new_empty(1, positions, table.shape[1])
         with torch.no_grad():
@@ -110,7 +110,9 @@ def _of_timm(encoder: TimmEncoder) -> Parts:
     normed = isinstance(trunk.norm, nn.LayerNorm)
     activation = _activation(block.mlp.act)
     norms = {module.eps for module in trunk.modules() if isinstance(module, nn.LayerNorm)}
-    reasons = [] if activation else [f"transformers has no name for its activation {type(block.mlp.act).__name__}"]
+    reasons = (
+        [] if activation else [f"transformers has no name for its activation {type(block.mlp.act).__name__}"]
+    )
     if len(norms) > 1:
         reasons.append(f"the norms of its encoder have different epsilons {sorted(norms)}")
     if trunk.dynamic_img_size:
@@ -176,6 +178,12 @@ def _misfits(config: PreTrainedConfig, weights: Mapping[str, Tensor]) -> list[st
         for what, names in faults.items()
         if names
     ]
+
+
+def _patch(config: PreTrainedConfig) -> int:
+    size = config.patch_size
+    assert isinstance(size, int), size
+    return size
 
 
 def _activation(module: nn.Module) -> str | None:

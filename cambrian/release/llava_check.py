@@ -1,0 +1,78 @@
+"""Whether what was exported answers as the model did: tokens, pixels, logits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from PIL import Image
+from torch import Tensor
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from cambrian.data.batching import collate, load_images
+from cambrian.data.pictures import View, prepare
+from cambrian.data.tokenization import IGNORED, Example
+from cambrian.errors import UserError
+from cambrian.model.language import quiet
+from cambrian.model.mllm import MultimodalLLM
+
+TOLERANCE = 1e-4
+"""Largest difference of two logits, over the largest logit or 1, whichever is more."""
+QUESTION = "What is in the picture?"
+
+
+@torch.inference_mode()
+def compare(model: MultimodalLLM, directory: Path) -> float:
+    """Ask `model` and the one that transformers reads from `directory` the same about an image of noise.
+
+    Returns:
+        The largest difference of their logits, over all positions of the prompt.
+
+    Raises:
+        UserError: if token ids or pixels differ, or logits by more than the tolerance.
+    """
+    side = model.eyes[0].resolution
+    noise = np.random.default_rng(0).integers(256, size=(side, side // 2 + 1, 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    ids, placeholder = model.chat.prompt(QUESTION, image=True)
+    ours = _logits(model, image, ids, placeholder)
+    with quiet():
+        processor = AutoProcessor.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        llava = LlavaForConditionalGeneration.from_pretrained(
+            directory, dtype=model.llm.dtype, local_files_only=True, use_safetensors=True
+        )
+    content = [{"type": "image"}, {"type": "text", "text": QUESTION}]
+    prompt = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    inputs = processor(images=image, text=prompt, return_tensors="pt")
+    token = llava.config.image_token_index
+    expected = [token if image else own for own, image in zip(ids, placeholder, strict=True)]
+    given = inputs["input_ids"][0].tolist()
+    if given != expected:
+        raise UserError(f"transformers writes the prompt in other tokens: {given}, ours are {expected}")
+    logits = llava.eval()(**inputs).logits[0, :, : ours.shape[1]]
+    difference = float((logits - ours).abs().max())
+    allowed = TOLERANCE * max(1.0, float(ours.abs().max()))
+    if not difference <= allowed:
+        raise UserError(
+            f"what transformers reads differs from the model by {difference:.1e} in its logits, allowed are "
+            f"{allowed:.1e}; transformers {transformers.__version__} may be too far from 5.23"
+        )
+    return difference
+
+
+def _logits(model: MultimodalLLM, image: Image.Image, ids: list[int], placeholder: list[bool]) -> Tensor:
+    """Give the scores of the next token at every position of a prompt, (T, V)."""
+    example = Example(
+        id="", input_ids=tuple(ids), labels=(IGNORED,) * len(ids), placeholder=tuple(placeholder)
+    )
+
+    def show(indices: Sequence[int], views: Sequence[View]) -> Mapping[View, np.ndarray]:
+        return {view: array[None].repeat(len(indices), 0) for view, array in prepare(image, views).items()}
+
+    images = load_images(show, [0], model.views)
+    batch = collate([example], images, pad_id=model.chat.pad_id, padding="left")
+    states = model.states(batch, attention_mask=None, position_ids=None, cache=None)
+    return model.logits(states)[0]
