@@ -11,7 +11,7 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
 from cambrian.data.tokenization import ChatTokenizer
 from cambrian.errors import UserError
@@ -86,8 +86,10 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
     return Language(llm=llm, tokenizer=backend, grid_positions=None, tokens=special_tokens(tokenizer))
 
 
-def read_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
+def read_tokenizer(directory: Path, family: PreTrainedConfig | None = None) -> PreTrainedTokenizerFast:
     """Read the tokenizer of any LLM in Hugging Face's format, as transformers makes it of the files.
+
+    `family` is the LLM's configuration if config.json is of a type that transformers does not know.
 
     Raises:
         UserError: if there is none, it has no form as a tokenizer.json, or a package is missing to read it.
@@ -101,7 +103,7 @@ def read_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(
-                directory, local_files_only=True, trust_remote_code=False
+                directory, config=family, local_files_only=True, trust_remote_code=False
             )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise UserError(f"transformers cannot read the tokenizer in {directory}: {error}") from error

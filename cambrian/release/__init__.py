@@ -1,8 +1,20 @@
-"""Models that leave the store, and models that come from elsewhere.
+"""Models that leave the store, and models that come from elsewhere."""
 
-`load_model(DIRECTORY)` reads what `python -m cambrian.release save` and `import` write.
-"""
+from __future__ import annotations
 
-from cambrian.release.directory import load_model
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["load_model"]
+if TYPE_CHECKING:
+    from cambrian.model.mllm import MultimodalLLM
+
+
+def load_model(directory: Path | str) -> MultimodalLLM:
+    """Read what `python -m cambrian.release save` or `import` wrote, in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: if `directory` holds no such model, or not all of it.
+    """
+    from cambrian.release.directory import load_model as load  # late: the command's --help needs no torch
+
+    return load(directory)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from cambrian.data.templates import TEMPLATES
 from cambrian.errors import leaving_on_user_error
-from cambrian.release.chat import answer_questions
-from cambrian.release.directory import save_model
-from cambrian.release.files import new_directory
-from cambrian.release.llava import export
-from cambrian.release.released import import_checkpoint
-from cambrian.release.sources import find_encoder, find_model
 from cambrian.runtime import Runtime
-from cambrian.stages.device import prepare_device
+from cambrian.sweep.__main__ import positive
 from cambrian.sweep.bucket_store import open_store
 from cambrian.sweep.place import locate_store
-from cambrian.sweep.store import Store
 
 HELP = {
     "save": "write a finished model as one directory, with its model card",
@@ -44,9 +35,10 @@ def main(arguments: Sequence[str]) -> int:
     given = make_parser().parse_args(arguments)
     place = locate_store(given.store)
     store = open_store(Runtime(store=place.directory, bucket=place.url))
-    verbs = {"save": save, "export": to_llava, "import": take_in, "chat": chat}
+    from cambrian.release.verbs import VERBS  # late: torch, transformers and timm take seconds
+
     try:
-        verbs[given.verb](given, store)
+        VERBS[given.verb](given, store)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -79,50 +71,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     chat_.add_argument("image", metavar="IMAGE", type=Path, help="file of an image")
     chat_.add_argument("questions", metavar="QUESTION", nargs="*", help="none: lines of the standard input")
-    chat_.add_argument("--max-new-tokens", type=int, default=128, metavar="N", help="default: 128")
+    chat_.add_argument("--max-new-tokens", type=positive, default=128, metavar="N", help="default: 128")
     chat_.add_argument("--device", default="cpu", help="of torch; default: cpu")
     return parser
-
-
-def save(given: argparse.Namespace, store: Store) -> None:
-    """Write a model as one directory."""
-    found = find_model(given.model, store)
-    with new_directory(given.directory) as place:
-        save_model(found.load(), place, found.facts())
-    print(f"saved: {given.directory}")
-
-
-def to_llava(given: argparse.Namespace, store: Store) -> None:
-    """Write a model for transformers."""
-    found = find_model(given.model, store)
-    difference = export(found.load(), given.directory, found.facts())
-    print(
-        f"exported: {given.directory} (read by transformers, its logits differ by at most {difference:.1e})"
-    )
-
-
-def take_in(given: argparse.Namespace, store: Store) -> None:
-    """Write a released checkpoint in this project's form."""
-    encoders = [find_encoder(name, store) for name in given.encoders]
-    import_checkpoint(given.checkpoint, given.directory, encoders, given.template)
-    print(f"imported: {given.directory}")
-
-
-def chat(given: argparse.Namespace, store: Store) -> None:
-    """Answer questions about an image."""
-    runtime = Runtime(store=store.root, device=given.device, threads=torch.get_num_threads())
-    device = prepare_device(runtime)
-    model = find_model(given.model, store).load().to(device)
-    questions = given.questions or read_questions()
-    for said in answer_questions(model, given.image, questions, given.max_new_tokens):
-        print(said, flush=True)
-
-
-def read_questions() -> Iterator[str]:
-    """Give the lines of the standard input that are not empty; asks for them at a terminal."""
-    if sys.stdin.isatty():
-        print("One question per line; Ctrl-D ends.", file=sys.stderr)
-    yield from (line.strip() for line in sys.stdin if line.strip())
 
 
 if __name__ == "__main__":

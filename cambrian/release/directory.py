@@ -104,35 +104,8 @@ def load_model(directory: Path | str) -> MultimodalLLM:
     Raises:
         UserError: if `directory` holds none, or not all of it.
     """
-    place = Path(directory)
-    description = read_description(place)
-    parts = _split(read_weights(place))
-    with torch.random.fork_rng(devices=[]):
-        encoders = [build_encoder(architecture) for architecture in description.encoders]
-        positions = None
-        if description.grid_positions is not None:
-            positions = GridPositions(**description.grid_positions)
-        tokenizer, tokens = load_tokenizer(place)
-    language = Language(
-        llm=_load_llm(place, description.llm, parts.pop("llm", {})),
-        tokenizer=tokenizer,
-        grid_positions=positions,
-        tokens=tokens,
-    )
-    model = join(
-        encoders,
-        language,
-        connector_recipe=description.connector,
-        template=description.template,
-        seed=0,
-    )
-    for name in ("encoders", "connector", "grid_positions"):
-        part, own = getattr(model, name), parts.pop(name, {})
-        if part is not None:
-            _fill(place, part, name, own)
-    if parts:
-        raise _torn(place, f"weights without a place, such as {next(iter(parts))}")
-    return model.eval()
+    with torch.random.fork_rng(devices=[]):  # parts are drawn before they are filled
+        return _load(Path(directory))
 
 
 def is_release(directory: Path) -> bool:
@@ -187,6 +160,32 @@ def build_llm(config: Mapping[str, Any]) -> PreTrainedModel:
     """Make the LLM of a configuration without weights, on the meta device."""
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(_llm_config(config), trust_remote_code=False)
+
+
+def _load(place: Path) -> MultimodalLLM:
+    description = read_description(place)
+    parts = _split(read_weights(place))
+    positions, tokenizer = description.grid_positions, load_tokenizer(place)
+    language = Language(
+        llm=_load_llm(place, description.llm, parts.pop("llm", {})),
+        tokenizer=tokenizer[0],
+        grid_positions=None if positions is None else GridPositions(**positions),
+        tokens=tokenizer[1],
+    )
+    model = join(
+        [build_encoder(architecture) for architecture in description.encoders],
+        language,
+        connector_recipe=description.connector,
+        template=description.template,
+        seed=0,
+    )
+    for name in ("encoders", "connector", "grid_positions"):
+        part, own = getattr(model, name), parts.pop(name, {})
+        if part is not None:
+            _fill(place, part, name, own)
+    if parts:
+        raise _torn(place, f"weights without a place, such as {next(iter(parts))}")
+    return model.eval()
 
 
 def _load_llm(place: Path, config: Mapping[str, Any], weights: dict[str, Tensor]) -> PreTrainedModel:

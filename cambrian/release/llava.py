@@ -42,7 +42,7 @@ USE = """\
 ```python
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
-processor = AutoProcessor.from_pretrained("DIRECTORY")
+processor = AutoProcessor.from_pretrained("DIRECTORY", backend="pil")
 model = LlavaForConditionalGeneration.from_pretrained("DIRECTORY")
 question = {"type": "text", "text": "What is in the picture?"}
 prompt = processor.apply_chat_template(
@@ -225,8 +225,9 @@ def _write_card(model: MultimodalLLM, place: Path, facts: Mapping[str, Any], dif
     notes = (
         f"Written for transformers {transformers.__version__}; other versions are not tried. On one prompt "
         f"with an image, its logits differ by at most {difference:.1e} from those of the model as trained.",
-        "The processor pads images to a square and resizes them as in training. What it does not do: turn "
-        "images upright by their EXIF data, and show transparent ones on white. Give it upright RGB images.",
+        "With backend='pil', the processor pads images to a square and resizes them as in training; without, "
+        "some pixels differ by one of 255 levels. It does not turn images upright by their EXIF data, and "
+        "does not show transparent ones on white: give it upright RGB images.",
         "The chat template holds the system prompt of the training. Special tokens that are spelt out in a "
         "question are taken for such; in training they were text.",
     )

@@ -35,12 +35,15 @@ def compare(model: MultimodalLLM, directory: Path) -> float:
         UserError: if token ids or pixels differ, or logits by more than the tolerance.
     """
     side = model.eyes[0].resolution
-    noise = np.random.default_rng(0).integers(256, size=(side, side // 2 + 1, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(256, size=(2 * side, side + 1, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
     ids, placeholder = model.chat.prompt(QUESTION, image=True)
     ours = _logits(model, image, ids, placeholder)
     with quiet():
-        processor = AutoProcessor.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        # torchvision's way of resizing, the default, rounds some pixels up that Pillow rounds down.
+        processor = AutoProcessor.from_pretrained(
+            directory, backend="pil", local_files_only=True, trust_remote_code=False
+        )
         llava = LlavaForConditionalGeneration.from_pretrained(
             directory, dtype=model.llm.dtype, local_files_only=True, use_safetensors=True
         )

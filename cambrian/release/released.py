@@ -66,7 +66,7 @@ def import_checkpoint(checkpoint: Path, directory: Path, encoders: Encoders, tem
     weights = _rename(checkpoint, connector, llm.state_dict(), read_weights(checkpoint))
     for number, eye in enumerate(eyes):
         weights |= {f"encoders.{number}.{name}": tensor for name, tensor in eye.state_dict().items()}
-    tokenizer = read_tokenizer(checkpoint)
+    tokenizer = read_tokenizer(checkpoint, llm.config)
     language = Language(
         llm=llm,
         tokenizer=tokenizer.backend_tokenizer,
