@@ -21,8 +21,8 @@ HELP = {
     "chat": "answer questions about an image with a finished model",
 }
 MODEL = (
-    "a finished `tune` stage of the store, by its label or the first characters of its digest, or a "
-    "directory of `save` or `import`"
+    "a finished `tune` stage of the store, by the name of its run, its label or the first characters of its "
+    "digest, or a directory of `save` or `import`"
 )
 
 

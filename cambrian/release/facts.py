@@ -26,6 +26,7 @@ KEPT = (
 )
 """Of a stage's provenance; names of machines stay at home."""
 LAB = "lab"
+TUNE = "tune"
 
 
 def gather_facts(tuned: Artifact, store: Store) -> dict[str, Any]:
@@ -43,17 +44,24 @@ def gather_facts(tuned: Artifact, store: Store) -> dict[str, Any]:
     roles = [*encoder_roles(inputs), "language", *(["align"] if "align" in inputs else [])]
     stages = [describe_stage(role, require(store, _kind(role), inputs[role])) for role in roles]
     axes = tuned.manifest["axes"]
-    label = tuned.manifest["label"].removeprefix("tune ")
     facts = {
-        "name": f"{label} s{tuned.manifest['recipe']['seed']}",
+        "name": run_name(tuned),
         "axes": axes,
         "lab": axes.get("scale") == LAB,
         "notes": [],
         "origin": {},
-        "stages": [*stages, describe_stage("tune", tuned)],
+        "stages": [*stages, describe_stage(TUNE, tuned)],
         "evaluations": _evaluations(tuned.digest, store),
     }
     return public(facts)
+
+
+def run_name(artifact: Artifact) -> str:
+    """The name of the run that made a model, as its table of scores has it; of other stages the label."""
+    label = artifact.manifest["label"]
+    if artifact.manifest["kind"] != TUNE:
+        return label
+    return f"{label.removeprefix('tune ')} s{artifact.manifest['recipe']['seed']}"
 
 
 def require(store: Store, kind: str, digest: str) -> Artifact:

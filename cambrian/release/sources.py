@@ -14,7 +14,7 @@ from cambrian.errors import UserError
 from cambrian.model.assembly import load_trained
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.release.directory import FACTS, is_release, load_model
-from cambrian.release.facts import describe_stage, gather_facts, public, require
+from cambrian.release.facts import TUNE, describe_stage, gather_facts, public, require, run_name
 from cambrian.release.files import read_json
 from cambrian.stages.base import Artifact
 from cambrian.stages.connecting import encoder_roles
@@ -37,7 +37,7 @@ class Finished:
 
 
 def find_model(given: str, store: Store) -> Finished:
-    """Find a finished model: a directory, or the label or the digest's first characters of a `tune` stage.
+    """Find a finished model: a directory, or a `tune` stage by run, label or first characters of its digest.
 
     Raises:
         UserError: if there is none, or several.
@@ -49,7 +49,7 @@ def find_model(given: str, store: Store) -> Finished:
                 f"{given} is a directory, but not a model of `python -m cambrian.release save` or `import`"
             )
         return Finished(load=partial(load_model, directory), facts=partial(read_json, directory / FACTS))
-    tuned = _find_stage(given, "tune", store)
+    tuned = _find_stage(given, TUNE, store)
     return Finished(load=partial(_load, tuned, store), facts=partial(gather_facts, tuned, store))
 
 
@@ -73,13 +73,13 @@ def _find_stage(given: str, kind: str, store: Store) -> Artifact:
     if digests and set(given) <= set("0123456789abcdef"):
         return require(store, kind, complete(given, digests, f"finished {kind} stages"))
     known = list(store.artifacts(kind))
-    found = [artifact for artifact in known if artifact.manifest["label"] == given]
+    found = [each for each in known if given in (each.manifest["label"], run_name(each))]
     if len(found) == 1:
         return found[0]
     what = (
         f"{len(found)} finished {kind} stages are" if found else f"no directory or finished {kind} stage is"
     )
-    listed = [f"  {artifact.digest[:12]}  {artifact.manifest['label']}" for artifact in (found or known)]
+    listed = [f"  {artifact.digest[:12]}  {run_name(artifact)}" for artifact in (found or known)]
     more = [f"  ... and {len(listed) - SHOWN} more"] if len(listed) > SHOWN else []
     choice = (
         ["choose one by the beginning of its digest:", *listed[:SHOWN], *more]
@@ -93,7 +93,7 @@ def _load(tuned: Artifact, store: Store) -> MultimodalLLM:
     """Read a model from its own stage and from those of the parts that stayed frozen."""
     inputs = tuned.manifest["inputs"]
     eyes = [_fetch(store, "encoder", inputs[role]).path for role in encoder_roles(inputs)]
-    return load_trained(_fetch(store, "tune", tuned.digest).path, encoder_dirs=eyes)
+    return load_trained(_fetch(store, TUNE, tuned.digest).path, encoder_dirs=eyes)
 
 
 def _fetch(store: Store, kind: str, digest: str) -> Artifact:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_models import BARE, EYES, fill, make_llava, write_image
@@ -16,6 +17,7 @@ from tiny_llms import FAMILIES
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
 from cambrian.data.pictures import View, prepare
+from cambrian.encoders.base import VisionEncoder
 from cambrian.encoders.table import build_encoder
 from cambrian.errors import UserError
 from cambrian.model.generation import Request, answer
@@ -23,6 +25,7 @@ from cambrian.model.mllm import MultimodalLLM
 from cambrian.release.llava import export
 from cambrian.release.llava_check import compare
 from cambrian.release.towers import find_tower
+from cambrian.runtime import PROJECT
 from cambrian.sweep.store import Store
 
 torch.set_num_threads(1)
@@ -157,6 +160,23 @@ def test_one_difference_is_enough(tmp_path: Path, changes: dict[str, Any], reaso
 def test_encoders_that_are_no_towers_say_why(eye: str, changes: dict[str, Any], reason: str) -> None:
     encoder = build_encoder({**EYES[eye], **changes})
     assert reason in "; ".join(find_tower(encoder).reasons)
+
+
+def study_encoder(name: str) -> VisionEncoder:
+    """An encoder of the study at full size, without memory."""
+    row = yaml.safe_load((PROJECT / "conf" / "encoder" / f"{name}.yaml").read_text())["paper"]
+    with torch.device("meta"):
+        return build_encoder({**row["architecture"], "grid": row["grid"]})
+
+
+def test_which_encoders_of_the_study_are_towers() -> None:
+    for name, width, tokens in (("clip", 1024, 577), ("siglip", 1152, 729), ("siglip_l", 1024, 576)):
+        tower = find_tower(study_encoder(name))
+        assert tower.reasons == (), name
+        assert tower.weights["embeddings.position_embedding.weight"].shape == (tokens, width)
+        assert tower.class_token == (name == "clip")
+    for name in ("dfn_clip_l", "eva_clip", "convnext_l", "dinov2"):
+        assert find_tower(study_encoder(name)).reasons, name
 
 
 @pytest.mark.parametrize(("eye", "layer"), [("siglip", -2), ("timm_siglip", -2), ("clip", -3)])

@@ -26,7 +26,7 @@ def test_a_model_is_found_by_label_digest_or_directory(tmp_path: Path, parts: Pa
     tuned, model = fill(store, parts)
     with new_directory(tmp_path / "saved") as place:
         save_model(model, place, BARE)
-    for name in ("tune two eyes", tuned.digest, tuned.digest[:8], str(tmp_path / "saved")):
+    for name in ("tune two eyes", "two eyes s0", tuned.digest, tuned.digest[:8], str(tmp_path / "saved")):
         assert torch.equal(logits(find_model(name, store).load()), logits(model)), name
     assert find_model(str(tmp_path / "saved"), store).facts() == BARE
 
@@ -45,7 +45,11 @@ def test_what_cannot_be_found_is_said_with_what_there_is(tmp_path: Path, parts: 
     other, _ = fill(store, parts, seed=1)
     with pytest.raises(UserError, match="2 finished tune stages are called") as caught:
         find_model("tune two eyes", store)
-    assert one.digest[:12] in str(caught.value) and other.digest[:12] in str(caught.value)
+    for stage, name in ((one, "two eyes s0"), (other, "two eyes s1")):
+        assert f"{stage.digest[:12]}  {name}" in str(caught.value)
+        assert torch.equal(
+            logits(find_model(name, store).load()), logits(find_model(stage.digest, store).load())
+        )
     with pytest.raises(UserError, match="is a directory, but not a model"):
         find_model(str(parts), store)
 
