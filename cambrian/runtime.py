@@ -70,7 +70,7 @@ class Hardware:
     """What a plan at scale=paper is priced for."""
 
     gpu: str
-    """Type, a name in cambrian/sweep/hardware.py."""
+    """Type, a name in cambrian/hardware.py."""
     gpus: int
     """In all."""
     gpus_per_stage: int

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cambrian.errors import UserError, unknown_name
+from cambrian.hardware import GPUS
 from cambrian.runtime import Hardware, Runtime
-from cambrian.schema import read
-from cambrian.sweep.hardware import GPUS
+from cambrian.schema import read, read_value
 from cambrian.sweep.place import locate_store
 
 
@@ -31,6 +31,9 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
     settings = read(_RuntimeSettings, values, "runtime", faults)
     if settings is None:
         return None
+    faulty = read_value(float, config["data_faults"], "data_faults", faults)
+    if faulty is not None and not 0 <= faulty <= 1:
+        faults.append(f"data_faults must be from 0 to 1, got {faulty}")
     limits = {"workers": (settings.workers, 0), "threads": (settings.threads, 1)}
     limits |= {"micro_batch": (settings.micro_batch, 0), "processes": (settings.processes, 1)}
     for name, (value, least) in limits.items():

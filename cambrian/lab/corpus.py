@@ -93,7 +93,11 @@ class LabCorpus:
             first = number * _BLOCK
             pictures = render_batch([self.scene(first + offset) for offset in range(_BLOCK)], resolution)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
-                np.save(file, pictures)
+                try:
+                    np.save(file, pictures)
+                except OSError:  # a full disk: what is there of it is of no use
+                    Path(file.name).unlink()
+                    raise
             Path(file.name).replace(path)
 
 

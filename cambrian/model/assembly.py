@@ -36,8 +36,11 @@ def assemble(
     connector_recipe: Mapping[str, Any],
     template: str,
     seed: int,
+    context: int | None = None,
 ) -> MultimodalLLM:
     """Join encoders and an LLM by a fresh connector, drawn from `seed` alone; on the CPU, nothing frozen yet.
+
+    Examples are cut to `context` tokens, or to what the LLM was made for.
 
     Raises:
         UserError: if parts are missing or don't fit each other.
@@ -45,7 +48,14 @@ def assemble(
     with torch.random.fork_rng(devices=[]):
         encoders = [load_encoder(directory) for directory in encoder_dirs]
         language = load_language(language_dir)
-    return join(encoders, language, connector_recipe=connector_recipe, template=template, seed=seed)
+    return join(
+        encoders,
+        language,
+        connector_recipe=connector_recipe,
+        template=template,
+        seed=seed,
+        context=context,
+    )
 
 
 def join(
@@ -55,8 +65,9 @@ def join(
     connector_recipe: Mapping[str, Any],
     template: str,
     seed: int,
+    context: int | None = None,
 ) -> MultimodalLLM:
-    """Join parts in memory by a fresh connector, drawn from `seed` alone.
+    """Join parts in memory by a fresh connector, drawn from `seed` alone; `context` is as in `assemble`.
 
     Raises:
         UserError: if they don't fit each other.
@@ -81,7 +92,7 @@ def join(
         language.tokenizer,
         template=template,
         image_positions=visual_positions(connector_recipe),
-        max_tokens=config.max_position_embeddings,
+        max_tokens=min(context or config.max_position_embeddings, config.max_position_embeddings),
     )
     return MultimodalLLM(
         encoders=encoders,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cambrian.errors import UserError
-from cambrian.sweep.hardware import Gpu
+from cambrian.hardware import Gpu
 from cambrian.sweep.memory import (
     FROZEN_BYTES,
     Verdict,

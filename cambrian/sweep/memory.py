@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cambrian.sweep.hardware import Gpu
+from cambrian.hardware import Gpu
 from cambrian.sweep.work import EvaluationWork, TrainingWork
 
 TRAINED_BYTES = 16

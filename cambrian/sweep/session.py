@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cambrian.config import Study, read_study
 from cambrian.errors import UserError
+from cambrian.hardware import find_gpu
 from cambrian.sweep.bucket_store import open_store
 from cambrian.sweep.cost import price
 from cambrian.sweep.execute import execute, worker_count
@@ -18,12 +19,12 @@ from cambrian.sweep.fidelity import print_fidelity
 from cambrian.sweep.garbage import collect
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
 from cambrian.sweep.halving import halve
-from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.picture import draw_plan
 from cambrian.sweep.plan import Plan, Run, make_plan, name_apart
 from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
+from cambrian.sweep.readiness import require_data
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.room import explaining_full_disk
 from cambrian.sweep.scores import print_scores
@@ -89,8 +90,10 @@ def _run(study: Study, store: Store) -> int:
     if study.plan != "false":
         draw_plan(plan, Path(study.plan))
         return 0
-    if bill is not None:
-        raise UserError("scale=paper can be planned and priced (plan=true), but not trained in this version")
+    require_data(plan)
+    used = (data for recipe in study.recipes for data in recipe.data if data.content)
+    for summary in dict.fromkeys(data.summary for data in used):
+        print(f"data: {summary}")
     for reason, count in study.left_out.items():
         print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
     if not plan.runs:

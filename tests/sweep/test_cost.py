@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from published import A100, ANCHORS, HELD_OUT, LLMS, TOY, llava
 
 from cambrian.errors import UserError
+from cambrian.hardware import GIB, GPUS, Gpu, find_gpu
 from cambrian.sweep.cost import (
     FASTEST,
     MARGIN,
@@ -20,7 +21,6 @@ from cambrian.sweep.cost import (
     correct,
     price,
 )
-from cambrian.sweep.hardware import GIB, GPUS, Gpu, find_gpu
 from cambrian.sweep.memory import judge, peak_memory, smallest_fit
 from cambrian.sweep.shapes import ENCODERS
 from cambrian.sweep.work import EvaluationWork, prefill_flops, training_flops

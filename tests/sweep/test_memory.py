@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import LLMS, TOY, llava
 
+from cambrian.hardware import GPUS
 from cambrian.sweep.cost import price
-from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.memory import judge, peak_memory, smallest_fit
 
 
