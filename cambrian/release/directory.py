@@ -28,6 +28,7 @@ from cambrian.model.assembly import join
 from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, decoder_layers, load_tokenizer, quiet, save_tokenizer
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.model.placement import place
 from cambrian.release.card import write_card
 from cambrian.release.files import read_json, read_weights, write_json
 
@@ -56,17 +57,25 @@ class Description:
 
 
 def save_model(model: MultimodalLLM, directory: Path, facts: Mapping[str, Any]) -> None:
-    """Write a whole model into an empty `directory`; `facts` are what the card tells of its making."""
+    """Write a whole model into an empty `directory`; `facts` are what the card tells of its making.
+
+    The LLM has the type of the files that it came from, in which it was published; all else is as it is.
+    """
+    dtype = model.language.dtype
     positions = model.grid_positions
     size = None if positions is None else {"side": positions.side, "width": positions.rows.embedding_dim}
     description = Description(
         encoders=[encoder.architecture for encoder in model.eyes],
         connector=model.connector_recipe,
-        llm=model.llm.config.to_dict(),
+        llm={**model.llm.config.to_dict(), "dtype": str(dtype).removeprefix("torch.")},
         template=model.chat.template.name,
         grid_positions=size,
     )
-    write_release(directory, description, model.state_dict(), model.language, model.eyes, facts)
+    own = model.llm.state_dict()
+    once = {tensor.data_ptr(): tensor.to(dtype) for tensor in own.values()}  # the head may be the embeddings
+    language = {name: once[tensor.data_ptr()] for name, tensor in own.items()}
+    weights = model.state_dict() | {f"llm.{name}": tensor for name, tensor in language.items()}
+    write_release(directory, description, weights, model.language, model.eyes, facts)
 
 
 def write_release(
@@ -98,14 +107,17 @@ def write_release(
     write_card(directory, facts, config, processor)
 
 
-def load_model(directory: Path | str) -> MultimodalLLM:
-    """Read a whole model, in evaluation mode, on the CPU, its weights as float32.
+def load_model(directory: Path | str, device: str = "cpu") -> MultimodalLLM:
+    """Read a whole model, frozen and in evaluation mode, onto `device`, as `place` brings it there.
 
     Raises:
         UserError: if `directory` holds none, or not all of it.
     """
     with torch.random.fork_rng(devices=[]):  # parts are drawn before they are filled
-        return _load(Path(directory))
+        model = _load(Path(directory))
+    model.requires_grad_(False)
+    place(model, device)
+    return model.eval()
 
 
 def is_release(directory: Path) -> bool:
@@ -162,15 +174,16 @@ def build_llm(config: Mapping[str, Any]) -> PreTrainedModel:
         return AutoModelForCausalLM.from_config(_llm_config(config), trust_remote_code=False)
 
 
-def _load(place: Path) -> MultimodalLLM:
-    description = read_description(place)
-    parts = _split(read_weights(place))
-    positions, tokenizer = description.grid_positions, load_tokenizer(place)
+def _load(folder: Path) -> MultimodalLLM:
+    description = read_description(folder)
+    parts = _split(read_weights(folder))
+    positions, tokenizer = description.grid_positions, load_tokenizer(folder)
     language = Language(
-        llm=_load_llm(place, description.llm, parts.pop("llm", {})),
+        llm=_load_llm(folder, description.llm, parts.pop("llm", {})),
         tokenizer=tokenizer[0],
         grid_positions=None if positions is None else GridPositions(**positions),
         tokens=tokenizer[1],
+        dtype=getattr(torch, description.llm["dtype"]),
     )
     model = join(
         [build_encoder(architecture) for architecture in description.encoders],
@@ -182,10 +195,10 @@ def _load(place: Path) -> MultimodalLLM:
     for name in ("encoders", "connector", "grid_positions"):
         part, own = getattr(model, name), parts.pop(name, {})
         if part is not None:
-            _fill(place, part, name, own)
+            _fill(folder, part, name, own)
     if parts:
-        raise _torn(place, f"weights without a place, such as {next(iter(parts))}")
-    return model.eval()
+        raise _torn(folder, f"weights without a place, such as {next(iter(parts))}")
+    return model
 
 
 def _load_llm(place: Path, config: Mapping[str, Any], weights: dict[str, Tensor]) -> PreTrainedModel:
@@ -195,7 +208,7 @@ def _load_llm(place: Path, config: Mapping[str, Any], weights: dict[str, Tensor]
             None,
             config=_llm_config(config),
             state_dict=weights,
-            dtype="float32",
+            dtype=str(config["dtype"]),
             output_loading_info=True,
         )
     llm, report = loaded

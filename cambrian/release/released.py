@@ -161,7 +161,8 @@ def _llm_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Give the LLM's own settings, as a Llama's."""
     known = {*LlamaConfig().to_dict(), "rope_theta", "rope_scaling", "torch_dtype"}
     known -= {"model_type", "architectures", "transformers_version"}
-    return LlamaConfig.from_dict({key: value for key, value in config.items() if key in known}).to_dict()
+    own = LlamaConfig.from_dict({key: value for key, value in config.items() if key in known}).to_dict()
+    return {**own, "dtype": config.get("dtype", config.get("torch_dtype", "float32"))}
 
 
 def _rename(

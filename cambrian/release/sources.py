@@ -30,8 +30,8 @@ SHOWN = 12
 class Finished:
     """A model that can be loaded."""
 
-    load: Callable[[], MultimodalLLM]
-    """Reads it, in evaluation mode, on the CPU."""
+    load: Callable[[str], MultimodalLLM]
+    """Reads it, in evaluation mode, onto a device."""
     facts: Callable[[], Mapping[str, Any]]
     """What is known of its making: see `cambrian.release.facts`."""
 
@@ -89,11 +89,11 @@ def _find_stage(given: str, kind: str, store: Store) -> Artifact:
     raise UserError("\n".join([f"{what} called '{given}' in the store {store.place};", *choice]))
 
 
-def _load(tuned: Artifact, store: Store) -> MultimodalLLM:
+def _load(tuned: Artifact, store: Store, device: str) -> MultimodalLLM:
     """Read a model from its own stage and from those of the parts that stayed frozen."""
     inputs = tuned.manifest["inputs"]
     eyes = [_fetch(store, "encoder", inputs[role]).path for role in encoder_roles(inputs)]
-    return load_trained(_fetch(store, TUNE, tuned.digest).path, encoder_dirs=eyes)
+    return load_trained(_fetch(store, TUNE, tuned.digest).path, encoder_dirs=eyes, device=device)
 
 
 def _fetch(store: Store, kind: str, digest: str) -> Artifact:

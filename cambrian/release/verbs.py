@@ -18,19 +18,21 @@ from cambrian.runtime import Runtime
 from cambrian.stages.device import prepare_device
 from cambrian.sweep.store import Store
 
+CPU = "cpu"
+
 
 def save(given: argparse.Namespace, store: Store) -> None:
     """Write a model as one directory."""
     found = find_model(given.model, store)
     with new_directory(given.directory) as place:
-        save_model(found.load(), place, found.facts())
+        save_model(found.load(CPU), place, found.facts())
     print(f"saved: {given.directory}")
 
 
 def to_llava(given: argparse.Namespace, store: Store) -> None:
     """Write a model for transformers."""
     found = find_model(given.model, store)
-    difference = export(found.load(), given.directory, found.facts())
+    difference = export(found.load(CPU), given.directory, found.facts())
     print(
         f"exported: {given.directory} (read by transformers, its logits differ by at most {difference:.1e})"
     )
@@ -47,7 +49,7 @@ def chat(given: argparse.Namespace, store: Store) -> None:
     """Answer questions about an image."""
     runtime = Runtime(store=store.root, device=given.device, threads=torch.get_num_threads())
     device = prepare_device(runtime)
-    model = find_model(given.model, store).load().to(device)
+    model = find_model(given.model, store).load(device)
     questions = given.questions or read_questions()
     for said in answer_questions(model, given.image, questions, given.max_new_tokens):
         print(said, flush=True)

@@ -71,6 +71,23 @@ def test_models_of_pretrained_parts_come_back(tmp_path: Path, family: str, eye: 
     assert loaded.language.tokens == model.language.tokens
 
 
+def test_an_llm_stays_in_the_type_of_its_files(tmp_path: Path) -> None:
+    model = make_llava(tmp_path, "qwen2", "siglip")  # its head is the embeddings
+    rounded = {name: tensor.bfloat16().float() for name, tensor in model.llm.state_dict().items()}
+    model.llm.load_state_dict(rounded)
+    object.__setattr__(model.language, "dtype", torch.bfloat16)
+    with new_directory(tmp_path / "saved") as place:
+        save_model(model, place, BARE)
+    written = load_file(tmp_path / "saved" / "model.safetensors")
+    types = {name.split(".")[0]: tensor.dtype for name, tensor in written.items()}
+    assert types == {"llm": torch.bfloat16, "connector": torch.float32, "encoders": torch.float32}
+    assert len([name for name in written if name.endswith(("lm_head.weight", "embed_tokens.weight"))]) == 1
+    loaded = load_model(tmp_path / "saved")
+    assert loaded.language.dtype is torch.bfloat16
+    assert same(loaded, model)
+    assert torch.equal(logits(loaded), logits(model))
+
+
 def test_large_models_are_written_in_shards(
     tmp_path: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

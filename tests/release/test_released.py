@@ -114,7 +114,7 @@ def test_logits_agree_with_the_recorded_ones(
     import_checkpoint(checkpoint, tmp_path / "out", eyes(vectors), "vicuna_v1")
     built = iter(encoder for encoder, _ in eyes(vectors))
     monkeypatch.setattr("cambrian.release.directory.build_encoder", lambda architecture: next(built))
-    model = load_model(tmp_path / "out")
+    model = load_model(tmp_path / "out").requires_grad_(True)
     assert isinstance(model.llm, LlamaForCausalLM)
     for tag in ("padded", "square"):
         compare_answers(vectors, tag, model.connector, model.llm)

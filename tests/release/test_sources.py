@@ -27,7 +27,7 @@ def test_a_model_is_found_by_label_digest_or_directory(tmp_path: Path, parts: Pa
     with new_directory(tmp_path / "saved") as place:
         save_model(model, place, BARE)
     for name in ("tune two eyes", "two eyes s0", tuned.digest, tuned.digest[:8], str(tmp_path / "saved")):
-        assert torch.equal(logits(find_model(name, store).load()), logits(model)), name
+        assert torch.equal(logits(find_model(name, store).load("cpu")), logits(model)), name
     assert find_model(str(tmp_path / "saved"), store).facts() == BARE
 
 
@@ -48,7 +48,7 @@ def test_what_cannot_be_found_is_said_with_what_there_is(tmp_path: Path, parts: 
     for stage, name in ((one, "two eyes s0"), (other, "two eyes s1")):
         assert f"{stage.digest[:12]}  {name}" in str(caught.value)
         assert torch.equal(
-            logits(find_model(name, store).load()), logits(find_model(stage.digest, store).load())
+            logits(find_model(name, store).load("cpu")), logits(find_model(stage.digest, store).load("cpu"))
         )
     with pytest.raises(UserError, match="is a directory, but not a model"):
         find_model(str(parts), store)
@@ -61,7 +61,7 @@ def test_a_part_that_is_gone_is_named(tmp_path: Path, parts: Path) -> None:
     (store.root / "encoder" / encoder).rename(tmp_path / "gone")
     found = find_model(tuned.digest, store)
     with pytest.raises(UserError, match=f"encoder {encoder[:12]} is not in the store"):
-        found.load()
+        found.load("cpu")
     with pytest.raises(UserError, match=f"encoder {encoder[:12]} is not in the store"):
         found.facts()
 
