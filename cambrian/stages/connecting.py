@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -122,7 +122,7 @@ def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Pa
     return None
 
 
-def encoder_roles(inputs: Mapping[str, Artifact]) -> list[str]:
+def encoder_roles(inputs: Iterable[str]) -> list[str]:
     """Roles of the encoders, in the order in which the connector was built for them."""
     roles = [role for role in inputs if role.startswith("encoder.")]
     return sorted(roles, key=lambda role: int(role.removeprefix("encoder.")))
