@@ -7,13 +7,17 @@ Plain sums after the backward pass, and not `DistributedDataParallel`: that take
 be told which backward pass is the last, and sends gradients during it, so that a worker without images, or
 one that has run out of memory halfway, leaves the others waiting. What it has over this is that it sends
 while it computes.
+
+A model that is divided over the workers (`cambrian.model.placement`) is another matter: every pass of one
+worker through a layer needs all the others to make it too. All workers have as many portions of a batch; who
+has an empty one makes an idle pass. The gradients of its layers are added up on the way.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +26,8 @@ from torch import Tensor, nn
 
 from cambrian.feed import DEPTH, Ahead, Portion, portions
 from cambrian.memory import OutOfMemory, is_shortage, peak_bytes
+from cambrian.precision import lowered
+from cambrian.shards import is_divided, local
 from cambrian.task import Amount, LeftOut, Task, total_amount
 from cambrian.throughput import Meter
 from cambrian.workers import Workers
@@ -41,7 +47,9 @@ class GradientSum:
     weight: Tensor
     """What to divide sums by."""
     gradients: list[Tensor]
-    """Sums, of the parameters that have one; they are the parameters' own `grad`."""
+    """Sums, of the parameters that have one, as far as they are held here; the parameters' own `grad`."""
+    norm: Tensor
+    """Of all of them together, those held by other workers included."""
     stop: bool
     """Whether any worker was asked to stop."""
     batch: Any
@@ -76,10 +84,12 @@ class Accumulator:
         device: torch.device,
         workers: Workers,
         meter: Meter,
+        idle: Callable[[], Tensor] | None,
     ) -> None:
         """Prepare for `steps` batches of `batch_size` examples.
 
-        `micro_batch` is 0 for all of a share at once; `meter` is told how long the data are waited for.
+        `micro_batch` is 0 for all of a share at once; `meter` is told how long the data are waited for. A
+        model that is divided has an `idle`: it gives a loss without effect, by the way of any other.
         """
         self._task = task
         self._parameters = parameters
@@ -87,6 +97,7 @@ class Accumulator:
         self._device = device
         self._workers = workers
         self._meter = meter
+        self._idle = idle
         self._feed: Ahead[Portion] | None = None
         share = math.ceil(batch_size / workers.count)
         passes = math.ceil(share / min(micro_batch or share, share))
@@ -94,6 +105,8 @@ class Accumulator:
         """Examples per forward pass, as like as can be; halved when memory does not suffice."""
         self.recomputes = False
         """Whether the backward pass computes activations again, for memory's sake."""
+        if idle is not None:  # it is large, and one worker without memory could not make all begin again
+            self.recomputes = task.recompute_activations()
 
     def compute(self, step: int, *, seed: int, stop: bool) -> GradientSum:
         """Give the gradients of the batch of `step`; what the model draws follows from `seed`.
@@ -118,16 +131,28 @@ class Accumulator:
             self._need_less(step)
         counts, owners = rest[: len(amount)], rest[len(amount) :]
         gradients = self._shared_gradients(owners)
-        self._workers.sum_tensors([share.loss, share.weight, *gradients])
+        wholes = [gradient for gradient in gradients if not is_divided(gradient)]
+        pieces = [local(gradient) for gradient in gradients if is_divided(gradient)]
+        self._workers.sum_tensors([share.loss, share.weight, *wholes])
         return GradientSum(
             loss=share.loss,
             weight=share.weight,
-            gradients=gradients,
+            gradients=[*wholes, *pieces],
+            norm=self._norm(wholes, pieces),
             stop=stopping > 0,
             batch=share.batch,
             amount=Amount(*map(int, counts[:3]), *counts[3:]),
             left_out=tuple(self._workers.gather(left_out)) if missing else (),
         )
+
+    def _norm(self, wholes: list[Tensor], pieces: list[Tensor]) -> Tensor:
+        """Of the gradients that every worker has, and of those of which each has a piece."""
+        norm = torch.nn.utils.get_total_norm(wholes)
+        if self._idle is None:
+            return norm
+        squares = torch.nn.utils.get_total_norm(pieces).to(self._device).square()
+        self._workers.sum_tensors([squares])
+        return (norm.square() + squares).sqrt()
 
     def close(self) -> None:
         """End what prepares the data, and drop what is prepared."""
@@ -143,6 +168,8 @@ class Accumulator:
         except (RuntimeError, MemoryError) as error:
             if not is_shortage(error):
                 raise
+            if self._idle is not None:
+                raise OutOfMemory(self._too_much()) from error
         # Behind the handler: the traceback, and with it all tensors of the failed pass, is gone.
         self._clear()
         if self._device.type == "cuda":
@@ -152,7 +179,6 @@ class Accumulator:
     def _accumulate(self, step: int) -> _Share:
         loss = torch.zeros((), device=self._device)
         weight = torch.zeros((), device=self._device)
-        on_cuda = self._device.type == "cuda"
         batch: Any = None
         amounts: list[Amount] = []
         left_out: list[LeftOut] = []
@@ -162,8 +188,9 @@ class Accumulator:
             amounts.append(prepared.amount)
             left_out += prepared.left_out
             if prepared.content is None:
+                self._pass_idly()
                 continue
-            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=on_cuda):
+            with lowered(self._device):
                 part_loss, part_weight = self._task.loss(prepared.content)
             if part_loss.requires_grad:  # not so of text alone while only the connector trains
                 part_loss.backward()
@@ -176,6 +203,14 @@ class Accumulator:
             amount=total_amount(amounts),
             left_out=tuple(left_out),
         )
+
+    def _pass_idly(self) -> None:
+        """Go where the others go that share the model, with nothing to compute."""
+        if self._idle is None:
+            return
+        with lowered(self._device):
+            loss = self._idle()
+        loss.backward()
 
     def _portions(self, step: int) -> Iterator[Portion]:
         """Give what this worker computes at `step`, and let what follows be prepared meanwhile."""
@@ -230,6 +265,17 @@ class Accumulator:
                 f"out of memory at step {step} with micro-batches of {self.micro_batch}{recomputed}; "
                 f"{self._peak()}. Free the memory that other processes hold, or use a device with more of it"
             )
+
+    def _too_much(self) -> str:
+        """What to do where the others are in the middle of a pass and cannot begin again with this worker."""
+        half = self.micro_batch // 2
+        advice = (
+            f"set runtime.micro_batch={half}" if half else "use more processes, or a device with more of it"
+        )
+        return (
+            f"out of memory with micro-batches of {self.micro_batch} and recomputed activations, the model "
+            f"divided over {self._workers.count} processes; {self._peak()}. The checkpoint stays: {advice}"
+        )
 
     def _peak(self) -> str:
         if self._device.type != "cuda":

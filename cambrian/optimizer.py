@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+
+from cambrian.shards import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,34 @@ class ParameterGroup:
     """Peak of the schedule."""
     weight_decay: float
     """Decoupled: each update also shrinks the weights by `lr * weight_decay`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Course of a training run. Changing any field changes the result."""
+
+    steps: int
+    batch_size: int
+    """Examples of one optimizer step, however they are split."""
+    warmup_fraction: float
+    clip: float
+    """Largest norm of the gradient of all parameters together."""
+    betas: tuple[float, float]
+    seed: int
+    """Seeds what is drawn inside the model, such as dropout; order of the data is the task's."""
+
+
+def read_schedule(optimization: Mapping[str, Any], *, steps: int, seed: int) -> Schedule:
+    """Take the course of a training run from the `optimization` part of a stage's recipe."""
+    first, second = optimization["betas"]
+    return Schedule(
+        steps=steps,
+        batch_size=optimization["batch_size"],
+        warmup_fraction=optimization["warmup_fraction"],
+        clip=optimization["clip"],
+        betas=(first, second),
+        seed=seed,
+    )
 
 
 def split_decay(
@@ -39,8 +70,14 @@ def split_decay(
 
 
 def make_optimizer(groups: Sequence[ParameterGroup], betas: tuple[float, float]) -> torch.optim.AdamW:
-    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), fused per group; each step sets its rates."""
-    members = [{"params": group.parameters, "weight_decay": group.weight_decay} for group in groups]
+    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), fused per group; each step sets its rates.
+
+    Of a parameter that is divided over workers it is given the rows that are here.
+    """
+    members = [
+        {"params": [local(parameter) for parameter in group.parameters], "weight_decay": group.weight_decay}
+        for group in groups
+    ]
     return torch.optim.AdamW(members, betas=betas, fused=True)
 
 

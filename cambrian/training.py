@@ -12,16 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cambrian.accumulation import Accumulator
 from cambrian.checkpoints import load_checkpoint, save_checkpoint
 from cambrian.errors import UserError
 from cambrian.guards import LeftOuts, NonFiniteLoss, find_spikes
-from cambrian.optimizer import ParameterGroup, cosine_factor, make_optimizer, split_decay
+from cambrian.optimizer import (
+    ParameterGroup,
+    Schedule,
+    cosine_factor,
+    make_optimizer,
+    read_schedule,
+    split_decay,
+)
 from cambrian.preemption import Preempted
 from cambrian.runtime import SilentTracker, Tracker
+from cambrian.shards import local
 from cambrian.task import LeftOut, Task
 from cambrian.throughput import Meter
+from cambrian.training_state import not_finite, restore, state_of
 from cambrian.workers import Dismissed, Workers, current_workers
 
 __all__ = [
@@ -40,34 +50,6 @@ LOG_POINTS = 200
 """Points of the loss curve that a tracker is given."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Course of a training run. Changing any field changes the result."""
-
-    steps: int
-    batch_size: int
-    """Examples of one optimizer step, however they are split."""
-    warmup_fraction: float
-    clip: float
-    """Largest norm of the gradient of all parameters together."""
-    betas: tuple[float, float]
-    seed: int
-    """Seeds what is drawn inside the model, such as dropout; order of the data is the task's."""
-
-
-def read_schedule(optimization: Mapping[str, Any], *, steps: int, seed: int) -> Schedule:
-    """Take the course of a training run from the `optimization` part of a stage's recipe."""
-    first, second = optimization["betas"]
-    return Schedule(
-        steps=steps,
-        batch_size=optimization["batch_size"],
-        warmup_fraction=optimization["warmup_fraction"],
-        clip=optimization["clip"],
-        betas=(first, second),
-        seed=seed,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +73,11 @@ class Conditions:
     """Asked at each step; once it says so, that step is saved and `Preempted` raised."""
     note: Callable[[Mapping[str, Any]], None] = lambda facts: None
     """Called at the end with what the machine had to do with it: workers, micro-batch, throughput."""
+    idle: Callable[[], Tensor] | None = None
+    """For a task whose modules are divided over the workers, which therefore make all passes together: gives
+    a loss without effect, by the way of any other. None if every worker has all of the modules."""
+    finish: Callable[[], None] = lambda: None
+    """Called after the last step in every worker, before all but the first are dismissed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +126,7 @@ def fit(task: Task[Any], schedule: Schedule, conditions: Conditions) -> FitResul
             loop.seconds = before + now - started
             finished = loop.step == schedule.steps
             leaving = loop.told_to_stop and not finished
-            if workers.is_first and (now - saved >= conditions.checkpoint_seconds or finished or leaving):
+            if loop.saves(now - saved >= conditions.checkpoint_seconds or finished or leaving):
                 loop.save()
                 saved = now
             if loop.step % log_every == 0 or finished:
@@ -151,6 +138,8 @@ def fit(task: Task[Any], schedule: Schedule, conditions: Conditions) -> FitResul
                 raise Preempted(f"left at step {loop.step} of {schedule.steps}")
             if leaving:
                 break
+    if loop.step == schedule.steps:
+        conditions.finish()
     if not workers.is_first:
         raise Dismissed
     conditions.note(loop.facts())
@@ -185,6 +174,7 @@ class _Loop:
             device=torch.device(conditions.device),
             workers=workers,
             meter=self.meter,
+            idle=conditions.idle,
         )
         saved = {id(parameter) for module in task.state().values() for parameter in module.parameters()}
         assert saved.issuperset(map(id, parameters)), "state() lacks what is trained"
@@ -208,7 +198,7 @@ class _Loop:
         self.meter.add(sums.amount)
         seen = (self.step + 1) * schedule.batch_size
         self.left_outs.add(sums.left_out, seen=seen, speak=self._workers.is_first)
-        norm = torch.nn.utils.get_total_norm(sums.gradients) / sums.weight
+        norm = sums.norm / sums.weight
         clipping = torch.clamp(schedule.clip / (norm + 1e-6), max=1.0)
         mean, length = torch.stack([sums.loss / sums.weight, norm]).tolist()
         if not sums.amount.examples:  # nothing of the batch could be used: a step that changes nothing
@@ -221,6 +211,9 @@ class _Loop:
         factor = cosine_factor(self.step, steps=schedule.steps, warmup_fraction=schedule.warmup_fraction)
         for group, settings in zip(self._groups, self._optimizer.param_groups, strict=True):
             settings["lr"] = group.lr * factor
+            for parameter, held in zip(group.parameters, settings["params"], strict=True):
+                if held is not parameter:  # it is divided, and the optimizer works on the rows that are here
+                    held.grad = None if parameter.grad is None else local(parameter.grad)
         self._optimizer.step()
         self._task.after_step(self.step)
         self.losses.append(mean)
@@ -253,18 +246,25 @@ class _Loop:
             "spikes": self.spikes,
             **self.meter.overall(),
         }
+        if self._conditions.idle is not None:
+            facts["sharded"] = True
         device = self._conditions.device
         if device.startswith("cuda"):
             facts["peak_gpu_bytes"] = torch.cuda.max_memory_allocated(device)
         return facts
 
+    def saves(self, due: bool) -> bool:
+        """Whether to save now: the first worker if it is due, or all where each has a part of the model."""
+        if self._conditions.idle is None:
+            return due and self._workers.is_first
+        return self._workers.largest(due) > 0
+
     def save(self) -> None:
         """Write a checkpoint, unless a weight is not a finite number."""
-        modules = {name: module.state_dict() for name, module in self._task.state().items()}
-        for name, weights in modules.items():
-            for key, value in weights.items():
-                if not torch.isfinite(value).all():
-                    raise NonFiniteLoss(f"{name}.{key} is not finite", self.step - 1, self._ids)
+        modules = self._task.state()
+        spoiled = not_finite(modules)
+        if spoiled is not None:
+            raise NonFiniteLoss(f"{spoiled} is not finite", self.step - 1, self._ids)
         state = {
             "schedule": asdict(self._schedule),
             "step": self.step,
@@ -273,14 +273,15 @@ class _Loop:
             "spikes": self.spikes,
             "left_out": self.left_outs.state(),
             "seconds": self.seconds,
-            "optimizer": self._optimizer.state_dict(),
-            "modules": modules,
+            **state_of(modules, self._groups, self._optimizer),
         }
-        save_checkpoint(self._conditions.workdir, self.step, state)
+        together = self._conditions.idle is not None
+        workers = self._workers if together else Workers()
+        save_checkpoint(self._conditions.workdir, self.step, state, workers)
 
     def resume(self) -> None:
         """Continue from the newest checkpoint, if there is one."""
-        state = load_checkpoint(self._conditions.workdir)
+        state = load_checkpoint(self._conditions.workdir, self._workers)
         if state is None:
             return
         if state["schedule"] != asdict(self._schedule):
@@ -288,9 +289,7 @@ class _Loop:
                 f"{self._conditions.workdir} holds checkpoints of another training run "
                 f"({state['schedule']} instead of {asdict(self._schedule)}); delete that directory"
             )
-        for name, module in self._task.state().items():
-            module.load_state_dict(state["modules"][name])
-        self._optimizer.load_state_dict(state["optimizer"])
+        restore(state, self._task.state(), self._groups, self._optimizer)
         self.step, self.losses, self.seconds = state["step"], state["losses"], state["seconds"]
         self._norms, self.spikes = state["norms"], state["spikes"]
         self.left_outs.load(state["left_out"])

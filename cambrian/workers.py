@@ -58,6 +58,12 @@ class Workers:
             dist.all_reduce(sums)
             return sums.tolist()
 
+    def largest(self, number: int) -> int:
+        """Give the largest of what the workers name."""
+        numbers = [0] * self.count
+        numbers[self.rank] = number
+        return int(max(self.sum_numbers(numbers)))
+
     def sum_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of its like in all workers, which have the same shapes in order."""
         if self.count == 1:

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from cambrian.errors import UserError
 from cambrian.hardware import Gpu
+from cambrian.memory import FROZEN_BYTES
 from cambrian.sweep.memory import (
-    FROZEN_BYTES,
     Verdict,
     Work,
     artifact_bytes,

@@ -33,7 +33,7 @@ class Candidate:
 def worth_keeping(
     plan: Plan, works: Mapping[str, Work], gpu: Gpu, gpus: int, free_bytes: float
 ) -> tuple[str, ...]:
-    """Choose the features that save time: those that save most for their size come first, until the room ends.
+    """Choose the features that save time, those first that save most for their size, until the room ends.
 
     Args:
         plan: whose pending stages are to share them.
