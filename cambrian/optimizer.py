@@ -1,4 +1,4 @@
-"""AdamW without the wait: the update of `torch.optim.AdamW`, which imports the compiler (seconds)."""
+"""The course of a training run, and AdamW without the wait: that of torch imports the compiler (seconds)."""
 
 from __future__ import annotations
 
