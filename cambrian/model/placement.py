@@ -165,8 +165,8 @@ def _keep_step(eyes: Sequence[VisionEncoder], workers: Workers, batch: Batch, em
     What it adds is zero. An encoder through which nobody has an image to send in this pass is left alone, so
     that it has no gradient if there is no image in the whole batch, as in one process.
     """
-    seen = bool(eyes) and workers.largest(len(batch.images)) > 0
-    if batch.images:
+    seen = bool(eyes) and workers.largest(batch.shows) > 0
+    if batch.shows:
         return embeddings
     for eye in eyes if seen else ():
         blank = torch.zeros(1, eye.resolution, eye.resolution, 3, dtype=torch.uint8, device=embeddings.device)
