@@ -17,11 +17,13 @@ def check_recipe(recipe: Recipe) -> list[str]:
     scale = recipe.scale
     faults = _check_data("adapter", recipe.adapter, "captioned images", 0, scale.captions, scale.name)
     faults += _check_data("instruct", recipe.instruct, "conversations", 1, scale.instructions, scale.name)
+    if not 0 < scale.part <= 1:
+        faults.append(f"scale.part must be above 0 and at most 1, got {scale.part}")
     if recipe.benchmarks.questions < 0 or recipe.seed < 0:
         faults.append("benchmarks.questions and seed must not be negative")
     if recipe.vision == "unfrozen":
         if recipe.vision_lr <= 0:
-            faults.append(f"vision=unfrozen needs a positive vision.lr.{scale.name}, got {recipe.vision_lr}")
+            faults.append(f"vision=unfrozen needs a positive vision.lr.{scale.like or scale.name}, got {recipe.vision_lr}")
         faults += [
             f"vision=unfrozen: encoder '{encoder.name}' has no weights to train; use vision=frozen"
             for encoder in recipe.encoders

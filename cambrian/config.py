@@ -21,6 +21,7 @@ from cambrian.recipe import Benchmarks, Data, Encoder, Recipe, Scale
 from cambrian.runtime import Hardware, Runtime
 from cambrian.runtime_settings import read_hardware, read_runtime
 from cambrian.schema import read, read_value
+from cambrian.sections import Sections
 
 UNAVAILABLE = ("refuse", "skip")
 
@@ -136,7 +137,8 @@ class _Reader:
         scale = self.once(notes, _read_scale, config["scale"])
         if scale is None:
             return None
-        at, download = scale.name, config["runtime"]["download"]
+        at = Sections(scale.name, scale.like, scale.part)
+        download = config["runtime"]["download"]
         encoders = tuple(
             self.once(notes, _read_encoder, node, at, name, download)
             for name, node in config["encoders"].items()
@@ -176,12 +178,12 @@ class _Reader:
         return self._checked[key]
 
 
-def _section(notes: Notes, node: Node, at: str, what: str) -> Node | None:
+def _section(notes: Notes, node: Node, at: Sections, what: str) -> Any | None:  # noqa: ANN401
     """Give what a choice says for one scale."""
-    if at in node:
-        return node[at]
-    notes.missing.append(f"{what} does not exist at scale={at}")
-    return None
+    section = at.find(node)
+    if section is None:
+        notes.missing.append(f"{what} does not exist at scale={at.scale}")
+    return section
 
 
 def _read_scale(notes: Notes, node: Node) -> Scale | None:
@@ -194,12 +196,12 @@ def _copies(recipes: Sequence[Recipe]) -> dict[str, str]:
     return encoders | directories_of(recipe.llm for recipe in recipes)
 
 
-def _read_encoder(notes: Notes, node: Node, at: str, name: str, download: bool) -> Encoder | None:
+def _read_encoder(notes: Notes, node: Node, at: Sections, name: str, download: bool) -> Encoder | None:
     section = _section(notes, node, at, f"encoder '{name}'")
     return None if section is None else read_encoder(name, node, section, download, notes.faults)
 
 
-def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -> Node | None:
+def _read_connector(notes: Notes, node: Node, at: Sections, grids: tuple[int, ...]) -> Node | None:
     section = _section(notes, node, at, f"connector '{node['name']}'")
     if section is None:
         return None
@@ -209,22 +211,26 @@ def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -
     return settings
 
 
-def _read_data(notes: Notes, node: Node, at: str, axis: str) -> Data | None:
+def _read_data(notes: Notes, node: Node, at: Sections, axis: str) -> Data | None:
     examples = _section(notes, node["examples"], at, f"{axis} '{node['name']}'")
-    values = {"name": node["name"], "examples": examples, "source": node.get("source", {}).get(at)}
-    return None if examples is None else read(Data, values, axis, notes.faults)
+    if examples is None:
+        return None
+    part = at.part_of(node["examples"])
+    values = {"name": node["name"], "examples": examples, "source": at.find(node.get("source", {}))}
+    data = read(Data, values, axis, notes.faults)
+    return data if data is None or part == 1 else replace(data, examples=round(part * data.examples), part=part)
 
 
-def _read_benchmarks(notes: Notes, node: Node, at: str) -> Benchmarks | None:
+def _read_benchmarks(notes: Notes, node: Node, at: Sections) -> Benchmarks | None:
     section = _section(notes, node, at, f"benchmarks '{node['name']}'")
     if section is None:
         return None
     return read(Benchmarks, {"name": node["name"], **section}, "benchmarks", notes.faults)
 
 
-def _read_vision_lr(notes: Notes, node: Node, at: str) -> float:
+def _read_vision_lr(notes: Notes, node: Node, at: Sections) -> float:
     rate = _section(notes, node["lr"], at, f"vision '{node['name']}'")
-    return 0.0 if rate is None else read_value(float, rate, f"vision.lr.{at}", notes.faults)
+    return 0.0 if rate is None else read_value(float, rate, f"vision.lr.{at.base}", notes.faults)
 
 
 def _read_skip(notes: Notes, given: str) -> bool:

@@ -85,6 +85,10 @@ class Scale:
     instructions: int
     align: Optimization
     tune: Optimization
+    like: str | None = None
+    """The scale whose sections its choices use, but for what a section of its own says."""
+    part: float = 1.0
+    """Of the examples that each data set has at that scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,9 @@ class Data:
     source: str | None
     """Data set of the study; None in the lab, whose world is the only source."""
     proxy: float = 1.0
-    """Part of the data set that `examples` is; below 1 it is for a first look."""
+    """Part of these examples that is used; below 1 it is for a first look."""
+    part: float = 1.0
+    """Part of the source that the scale uses, and that the examples are."""
 
 
 @dataclass(frozen=True, kw_only=True)

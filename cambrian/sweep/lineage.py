@@ -230,7 +230,8 @@ def _data(kind: str, data: Data, scale: Scale) -> dict[str, Any]:
     source = {} if data.source is None else {"source": data.source}
     # A proxy is told from a smaller data set of equal size, so that no result is ever taken for a first look.
     proxy = {} if data.proxy == 1 else {"proxy": data.proxy}
-    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source, **proxy}
+    part = {} if data.part == 1 else {"part": data.part}
+    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source, **part, **proxy}
 
 
 def _align_optimization(scale: Scale) -> Part:
