@@ -150,6 +150,7 @@ class _Reader:
         instruct = self.once(notes, _read_data, config["instruct"], at, "instruct")
         benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at)
         vision_lr = self.once(notes, _read_vision_lr, config["vision"], at)
+        blocks = self.once(notes, _read_vision_blocks, config["vision"])
         seed = read_value(int, config["seed"], "seed", notes.faults)
         if notes.faults or notes.missing:
             return None
@@ -161,6 +162,7 @@ class _Reader:
             adapter=adapter,
             vision=config["vision"]["name"],
             vision_lr=vision_lr,
+            vision_blocks=blocks,
             instruct=instruct,
             llm=llm,
             scale=scale,
@@ -171,6 +173,7 @@ class _Reader:
     def check(self, recipe: Recipe) -> list[str]:
         """Check a recipe; seeds alone make no difference."""
         parts = (*recipe.encoders, recipe.connector_settings, recipe.adapter, recipe.vision, recipe.vision_lr)
+        parts = (*parts, recipe.vision_blocks)
         parts = (*parts, recipe.instruct, recipe.llm, recipe.scale, recipe.benchmarks)
         key = (recipe.seed < 0, *map(id, parts))
         if key not in self._checked:
@@ -218,7 +221,9 @@ def _read_data(notes: Notes, node: Node, at: Sections, axis: str) -> Data | None
     part = at.part_of(node["examples"])
     values = {"name": node["name"], "examples": examples, "source": at.find(node.get("source", {}))}
     data = read(Data, values, axis, notes.faults)
-    return data if data is None or part == 1 else replace(data, examples=round(part * data.examples), part=part)
+    if data is None or part == 1:
+        return data
+    return replace(data, examples=round(part * data.examples), part=part)
 
 
 def _read_benchmarks(notes: Notes, node: Node, at: Sections) -> Benchmarks | None:
@@ -231,6 +236,12 @@ def _read_benchmarks(notes: Notes, node: Node, at: Sections) -> Benchmarks | Non
 def _read_vision_lr(notes: Notes, node: Node, at: Sections) -> float:
     rate = _section(notes, node["lr"], at, f"vision '{node['name']}'")
     return 0.0 if rate is None else read_value(float, rate, f"vision.lr.{at.base}", notes.faults)
+
+
+def _read_vision_blocks(notes: Notes, node: Node) -> int | None:
+    """Of a frozen encoder none trains: in a grid over both, the number is for the unfrozen one."""
+    blocks = node.get("blocks") if node["name"] == "unfrozen" else None
+    return read_value(int | None, blocks, "vision.blocks", notes.faults)
 
 
 def _read_skip(notes: Notes, given: str) -> bool:

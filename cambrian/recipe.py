@@ -134,6 +134,8 @@ class Recipe:
     scale: Scale
     benchmarks: Benchmarks
     seed: int
+    vision_blocks: int | None = None
+    """Blocks of an unfrozen encoder that train, the last ones; None for the whole encoder."""
     proxy: float = 1.0
     """Part of the examples that the run uses; below 1 it is a first look and no result."""
 
@@ -151,7 +153,10 @@ class Recipe:
 
     @cached_property
     def axes(self) -> dict[str, Any]:
-        """The design choices, for labels, tables and figures: `AXES`, and `proxy` for a first look."""
+        """The design choices, for labels, tables and figures: `AXES`.
+
+        And `vision_blocks` where the encoder trains in part, `proxy` for a first look.
+        """
         return {
             "scale": self.scale.name,
             "encoder": [encoder.name for encoder in self.encoders],
@@ -163,6 +168,7 @@ class Recipe:
             # In the lab every LLM is the tiny one, and results say so.
             "llm": self.llm.model if self.scale.world else self.llm.name,
             "seed": self.seed,
+            **({} if self.vision_blocks is None else {"vision_blocks": self.vision_blocks}),
             **({} if self.proxy == 1 else {"proxy": self.proxy}),
         }
 
@@ -171,9 +177,14 @@ class Recipe:
         """Short readable name of the run."""
         encoders = "+".join(encoder.name for encoder in self.encoders)
         return (
-            f"{encoders} {self.connector} {self.adapter.name} {self.vision} {self.instruct.name} "
+            f"{encoders} {self.connector} {self.adapter.name} {self.freezing} {self.instruct.name} "
             f"s{self.seed}{self.mark}"
         )
+
+    @property
+    def freezing(self) -> str:
+        """What of the encoders trains, for names: frozen, unfrozen, or such as `unfrozen last 4`."""
+        return self.vision if self.vision_blocks is None else f"{self.vision} last {self.vision_blocks}"
 
     @property
     def mark(self) -> str:

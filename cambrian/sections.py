@@ -1,7 +1,7 @@
 """What a choice of the configuration says for one scale.
 
-A choice has a section for each scale, such as `lab:` and `paper:`. A scale may be like another one: it takes that
-one's sections, with its own laid over them where a choice has any.
+A choice has a section for each scale, such as `lab:` and `paper:`. A scale may be like another one: it takes
+that one's sections, with its own laid over them where a choice has any.
 """
 
 from __future__ import annotations

@@ -34,10 +34,12 @@ def train_connected(
     *,
     stage: Literal["align", "tune"],
     vision: Literal["frozen", "unfrozen"],
+    blocks: int | None = None,
 ) -> dict[str, Any]:
     """Train what `stage` trains and publish it; metrics hold the loss of the first and last steps.
 
     Inputs are `encoder.0`, `encoder.1`, ..., `language`, and `align` where a connector was trained before.
+    `blocks` are those of an unfrozen encoder that train, the last ones; None for all of it.
 
     Raises:
         UserError: if the parts do not fit each other.
@@ -53,7 +55,7 @@ def train_connected(
     )
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
-    freeze(model, stage=stage, vision=vision)
+    freeze(model, stage=stage, vision=vision, blocks=blocks)
     model.to(conditions.device)
     data, optimization = recipe["data"], recipe["optimization"]
     cache = _cache(context, examples=data["examples"], views=model.views)

@@ -114,9 +114,9 @@ def _compose(choices: tuple[tuple[str, Names], ...]) -> Config:
     given = dict(choices)
     experiments = [read_experiment(name) for name in given.pop(EXPERIMENT, ())]
     for experiment in reversed(experiments):
-        given = experiment.choices | given
-    chosen = defaults | given
-    chosen |= _preferences(chosen["scale"][-1]) | given
+        given = {**experiment.choices, **given}
+    scale = given.get("scale", defaults["scale"])
+    chosen = {**defaults, **_preferences(scale[-1]), **given}
     config: Config = {}
     for group, names in chosen.items():
         config |= _package(group, names)

@@ -92,13 +92,14 @@ class Lineage:
 
     def _tune(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
         rate = recipe.vision_lr if recipe.vision == "unfrozen" else None
-        choices = f"{recipe.adapter.name} {recipe.vision} {recipe.instruct.name}{recipe.mark}"
+        choices = f"{recipe.adapter.name} {recipe.freezing} {recipe.instruct.name}{recipe.mark}"
         value, json = _join(
             connector=self._once(_part, recipe.connector_settings),
             data=self._once(_instructions, recipe.instruct, recipe.scale),
             optimization=self._once(_tune_optimization, recipe.scale, rate),
             seed=_part(recipe.seed),
             vision=_part(recipe.vision),
+            **({} if recipe.vision_blocks is None else {"vision_blocks": _part(recipe.vision_blocks)}),
         )
         return Stage(
             kind="tune",
