@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from cambrian.checks import check_recipe
+from cambrian.data_choice import files_of, read_data
 from cambrian.encoder_choice import copies_of, read_encoder
 from cambrian.errors import ConfigError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.first_looks import read_halving, read_preflight, read_proxy
 from cambrian.llm_choice import directories_of, read_language
-from cambrian.recipe import Benchmarks, Data, Encoder, Recipe, Scale
+from cambrian.recipe import Benchmarks, Encoder, Recipe, Scale
 from cambrian.runtime import Hardware, Runtime
-from cambrian.runtime_settings import read_hardware, read_runtime
+from cambrian.runtime_settings import read_data_place, read_hardware, read_runtime
 from cambrian.schema import read, read_value
 from cambrian.sections import Sections
 
@@ -146,8 +147,10 @@ class _Reader:
         grids = tuple(encoder.grid for encoder in encoders if encoder is not None)
         llm = self.once(notes, read_language, config["llm"], at, not scale.world)
         connector = self.once(notes, _read_connector, config["connector"], at, grids)
-        adapter = self.once(notes, _read_data, config["adapter"], at, "adapter")
-        instruct = self.once(notes, _read_data, config["instruct"], at, "instruct")
+        # A directory that is not there is a fault of the runtime.
+        files = (not scale.world, read_data_place(config["data"], []), config["data_faults"])
+        adapter = self.once(notes, read_data, config["adapter"], at, "adapter", *files)
+        instruct = self.once(notes, read_data, config["instruct"], at, "instruct", *files)
         benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at)
         vision_lr = self.once(notes, _read_vision_lr, config["vision"], at)
         blocks = self.once(notes, _read_vision_blocks, config["vision"])
@@ -194,9 +197,10 @@ def _read_scale(notes: Notes, node: Node) -> Scale | None:
 
 
 def _copies(recipes: Sequence[Recipe]) -> dict[str, str]:
-    """Where the local models of all recipes are; their identity is what they hold."""
+    """Where the local models and data sets of all recipes are; their identity is what they hold."""
     encoders = copies_of(encoder for recipe in recipes for encoder in recipe.encoders)
-    return encoders | directories_of(recipe.llm for recipe in recipes)
+    llms = directories_of(recipe.llm for recipe in recipes)
+    return encoders | llms | files_of(data for recipe in recipes for data in recipe.data)
 
 
 def _read_encoder(notes: Notes, node: Node, at: Sections, name: str, download: bool) -> Encoder | None:
@@ -212,18 +216,6 @@ def _read_connector(notes: Notes, node: Node, at: Sections, grids: tuple[int, ..
     if settings.get("side", 0) is None and len(grids) == 1:
         settings["side"] = grids[0]
     return settings
-
-
-def _read_data(notes: Notes, node: Node, at: Sections, axis: str) -> Data | None:
-    examples = _section(notes, node["examples"], at, f"{axis} '{node['name']}'")
-    if examples is None:
-        return None
-    part = at.part_of(node["examples"])
-    values = {"name": node["name"], "examples": examples, "source": at.find(node.get("source", {}))}
-    data = read(Data, values, axis, notes.faults)
-    if data is None or part == 1:
-        return data
-    return replace(data, examples=round(part * data.examples), part=part)
 
 
 def _read_benchmarks(notes: Notes, node: Node, at: Sections) -> Benchmarks | None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cambrian.errand import ask
 from cambrian.errors import UserError
 from cambrian.local_weights import fingerprint
 from cambrian.recipe import PRETRAINED, Encoder
-from cambrian.runtime import PROJECT
 from cambrian.schema import read
 from cambrian.stages.base import digest_of
+from cambrian.user_cache import keep, kept
 
 Node = Mapping[str, Any]
 
@@ -168,33 +166,13 @@ def _measure(request: str) -> str:
     Raises:
         UserError: with what it said.
     """
-    kept = _place_of(request)
-    if kept is not None and kept.is_file():
-        return kept.read_text()
-    answer = _ask(request)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        new = kept.with_suffix(f".{os.getpid()}")
-        new.write_text(answer)
-        new.replace(kept)
+    place = _place_of(request)
+    if place is not None and place.is_file():
+        return place.read_text()
+    answer = ask("cambrian.encoders.measure", request)
+    if place is not None:
+        keep(place, answer)
     return answer
-
-
-def _ask(request: str) -> str:
-    """Run `cambrian.encoders.measure` in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cambrian.encoders.measure"],
-        input=request,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=PROJECT,
-    )
-    if done.returncode:
-        raise UserError(
-            done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it cannot be measured"
-        )
-    return done.stdout
 
 
 def _place_of(request: str) -> Path | None:
@@ -203,5 +181,4 @@ def _place_of(request: str) -> Path | None:
     if "hub" in asked and len(asked["revision"] or "") != _COMMIT:
         return None
     versions = {name: importlib.metadata.version(name) for name in ("timm", "transformers")}
-    root = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return root / "cambrian-sweeps" / "encoders" / f"{digest_of([_MEASURES, asked, versions])}.json"
+    return kept("encoders", f"{digest_of([_MEASURES, asked, versions])}.json")

@@ -7,9 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from cambrian.errors import UserError
+from cambrian.user_cache import keep, kept
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".tar", ".json", ".txt", ".model", ".jinja")
 """Of files that make up a checkpoint: weights, configurations, vocabularies, chat templates."""
+
+LARGE_BYTES = 64 << 20
+"""Of a file whose checksum is kept between commands; reading it takes a tenth of a second and more."""
 
 
 def weight_files(place: Path) -> list[Path]:
@@ -43,10 +47,23 @@ def checksums(place: Path) -> dict[str, str]:
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; one that has not changed is read once."""
     state = path.stat()
-    return _checksum(path, state.st_size, state.st_mtime_ns)
+    return _checksum(path.resolve(), state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
 def _checksum(path: Path, size: int, modified: int) -> str:
+    """Read a file, or remember what a command before found in a large one of this size and time."""
+    if size < LARGE_BYTES:
+        return _read(path)
+    name = hashlib.sha256(f"{path} {size} {modified}".encode()).hexdigest()
+    place = kept("checksums", name)
+    if place.is_file():
+        return place.read_text()
+    found = _read(path)
+    keep(place, found)
+    return found
+
+
+def _read(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -83,6 +83,8 @@ class Scale:
     world: Mapping[str, int]
     captions: int
     instructions: int
+    context: int | None
+    """Longest training example in tokens, what is beyond is cut off; None: what the LLM was made for."""
     align: Optimization
     tune: Optimization
     like: str | None = None
@@ -103,6 +105,14 @@ class Data:
     """Part of these examples that is used; below 1 it is for a first look."""
     part: float = 1.0
     """Part of the source that the scale uses, and that the examples are."""
+    content: str = ""
+    """SHA-256 of the file, what it is known by wherever it lies; empty if it is not on this machine."""
+    left_out: str = ""
+    """Hash of the numbers of the rows that cannot be used; empty if all can."""
+    file: str = ""
+    """Where it was found."""
+    summary: str = ""
+    """How many rows can be used, and why the others cannot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +148,11 @@ class Recipe:
     """Blocks of an unfrozen encoder that train, the last ones; None for the whole encoder."""
     proxy: float = 1.0
     """Part of the examples that the run uses; below 1 it is a first look and no result."""
+
+    @property
+    def data(self) -> tuple[Data, Data]:
+        """Of both training stages."""
+        return self.adapter, self.instruct
 
     def at(self, proxy: float) -> Recipe:
         """Give the same run on the part `proxy` of its examples, in (0, 1]; `self` has to use all of them."""

@@ -41,6 +41,8 @@ class Runtime:
     """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
     checkpoint_seconds: float = 20.0
     """Least time between two checkpoints of a training stage."""
+    data: Path | None = None
+    """Directory with the data sets of training, and below `benchmarks` copies of benchmarks."""
     download: bool = False
     """Whether pretrained models that are not on this machine may be fetched."""
     copies: Mapping[str, str] = field(default_factory=dict)

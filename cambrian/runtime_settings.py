@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cambrian.errors import UserError, unknown_name
 from cambrian.runtime import Hardware, Runtime
-from cambrian.schema import read
+from cambrian.schema import read, read_value
 from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.place import locate_store
 
@@ -29,6 +31,9 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
     settings = read(_RuntimeSettings, values, "runtime", faults)
     if settings is None:
         return None
+    faulty = read_value(float, config["data_faults"], "data_faults", faults)
+    if faulty is not None and not 0 <= faulty <= 1:
+        faults.append(f"data_faults must be from 0 to 1, got {faulty}")
     limits = {"workers": (settings.workers, 0), "threads": (settings.threads, 1)}
     limits |= {"micro_batch": (settings.micro_batch, 0), "processes": (settings.processes, 1)}
     for name, (value, least) in limits.items():
@@ -41,6 +46,7 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
             f"runtime.processes={settings.processes} takes the first GPUs it is given: set "
             f"runtime.device=cuda (or cpu), got {settings.device}"
         )
+    data = read_data_place(config["data"], faults)
     if len(faults) > before:
         return None
     try:
@@ -48,7 +54,19 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
     except UserError as fault:
         faults.append(f"store: {fault}")
         return None
-    return Runtime(store=place.directory, bucket=place.url, **vars(settings))
+    return Runtime(store=place.directory, bucket=place.url, data=data, **vars(settings))
+
+
+def read_data_place(given: object, faults: list[str]) -> Path | None:
+    """Say where this machine has its data sets; None if nowhere, or if there is no such directory."""
+    where = given or os.environ.get("CAMBRIAN_DATA")
+    if where is None:
+        return None
+    place = Path(str(where)).expanduser().resolve()
+    if not place.is_dir():
+        faults.append(f"data={where} is no directory; it holds the data sets, such as NAME.jsonl and images")
+        return None
+    return place
 
 
 def read_hardware(config: Mapping[str, Any], faults: list[str]) -> Hardware | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cambrian.data.conversation import Pictures
-from cambrian.data.pictures import View
+from cambrian.data.pictures import Size, View
 from cambrian.data.tokenization import IGNORED, Example
 
 
@@ -34,6 +34,8 @@ class Batch:
     """(S, T) bool, True where the positions of an image go."""
     images: dict[View, Tensor]
     """View -> uint8 (B, R, R, 3), for the samples that have an image, in their order; may be empty."""
+    sizes: Tensor | None = None
+    """(B, 2) long, width and height of the images before they were padded; None if the border is kept."""
 
     def to(self, device: torch.device | str) -> Batch:
         """Move to `device`."""
@@ -44,13 +46,22 @@ class Batch:
             attention_mask=self.attention_mask.to(device),
             placeholder=self.placeholder.to(device),
             images={view: images.to(device) for view, images in self.images.items()},
+            sizes=None if self.sizes is None else self.sizes.to(device),
         )
 
 
 def collate(
-    examples: Sequence[Example], images: dict[View, Tensor], *, pad_id: int, padding: Literal["left", "right"]
+    examples: Sequence[Example],
+    images: dict[View, Tensor],
+    *,
+    pad_id: int,
+    padding: Literal["left", "right"],
+    sizes: Sequence[Size | None] = (),
 ) -> Batch:
-    """Pad to the longest example: on the right for training, on the left for generation."""
+    """Pad to the longest example: on the right for training, on the left for generation.
+
+    `sizes` are those of the images, in the order of `images`; none if their borders are kept.
+    """
     length = max(len(example.input_ids) for example in examples)
     shape = (len(examples), length)
     input_ids = np.full(shape, pad_id, dtype=np.int64)
@@ -71,6 +82,7 @@ def collate(
         attention_mask=torch.from_numpy(attention_mask),
         placeholder=torch.from_numpy(placeholder),
         images=images,
+        sizes=_as_tensor(sizes),
     )
 
 
@@ -83,6 +95,13 @@ def load_images(
         return {}
     found = pictures(present, views)
     return {view: torch.from_numpy(np.array(found[view])) for view in dict.fromkeys(views)}
+
+
+def _as_tensor(sizes: Sequence[Size | None]) -> Tensor | None:
+    """(B, 2) long; one that is not known is that of a square."""
+    if all(size is None for size in sizes):
+        return None
+    return torch.tensor([size or (1, 1) for size in sizes], dtype=torch.long)
 
 
 class ConversationBatches:

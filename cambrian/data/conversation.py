@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cambrian.data.pictures import View
+from cambrian.data.pictures import Size, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,14 @@ class Corpus(Protocol):
 
     def conversation(self, index: int) -> Conversation:
         """Give the conversation at `index`."""
+        ...
+
+    def image_size(self, image: int) -> Size | None:
+        """Width and height of an image in pixels, before it is padded to a square; None if all are square.
+
+        Raises:
+            BadImageError: if the image cannot be used.
+        """
         ...
 
     def pictures(self, indices: Sequence[int], views: Sequence[View]) -> Mapping[View, np.ndarray]:

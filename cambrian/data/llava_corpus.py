@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,8 @@ import numpy as np
 
 from cambrian.data.conversation import Conversation
 from cambrian.data.llava import LlavaRow, parse_row
-from cambrian.data.pictures import View, prepare, read_picture
-from cambrian.data.rows import RowError, Rows, index_rows
-from cambrian.errors import DataError
+from cambrian.data.pictures import Size, View, prepare, read_picture, read_size
+from cambrian.data.rows import RowError, Rows
 
 DECODERS = 4
 """Images decoded at the same time; Pillow lets other threads run meanwhile."""
@@ -30,6 +28,11 @@ class Fault:
     line: int
     """Of the file, from 1."""
     reason: str
+
+    @property
+    def kind(self) -> str:
+        """The reason without what is particular to this row."""
+        return self.reason.partition(": ")[0]
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
@@ -66,6 +69,14 @@ class LlavaCorpus:
         image = index if row.image is not None else None
         return Conversation(id=row.id, image=image, turns=row.turns, shown=row.shown)
 
+    def image_size(self, image: int) -> Size | None:
+        """Width and height of the image of a conversation, from the head of its file.
+
+        Raises:
+            BadImageError: with the path and the reason.
+        """
+        return read_size(self._path(self._row(image)))
+
     def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
         """Decode the images of some conversations, each once: uint8 (B, R, R, 3) for every view.
 
@@ -85,23 +96,9 @@ class LlavaCorpus:
         return self.folder / row.image
 
 
-def open_corpus(file: Path, folder: Path) -> tuple[LlavaCorpus, Inspection]:
-    """Open the data set of `file`, whose images are below `folder`, without the rows that are wrong.
-
-    Raises:
-        DataError: if the file is missing, empty or no array, or if no row is right.
-    """
-    rows = index_rows(file)
-    found = inspect(rows, folder)
-    if not len(found.kept):
-        first = "; ".join(str(fault) for fault in found.faults[:3])
-        raise DataError(f"{file}: none of {len(rows):,} rows can be used: {first}")
-    return LlavaCorpus(rows, folder, found.kept), found
-
-
 def inspect(rows: Rows, folder: Path) -> Inspection:
     """Judge every row: whether it is JSON, in LLaVA's format, and whether its image is there."""
-    reasons = list(_reasons(rows, folder))
+    reasons = list(_reasons(rows, range(len(rows)), folder))
     wrong = [number for number, reason in enumerate(reasons) if reason]
     lines = rows.lines(wrong)
     return Inspection(
@@ -113,16 +110,14 @@ def inspect(rows: Rows, folder: Path) -> Inspection:
     )
 
 
-def content_digest(file: Path) -> str:
-    """SHA-256 of a file: what a data set is known by, wherever it lies."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def reason_against(rows: Rows, number: int, folder: Path) -> str:
+    """Why row `number` is left out; empty if it is right."""
+    return next(_reasons(rows, [number], folder))
 
 
-def _reasons(rows: Rows, folder: Path) -> Iterator[str]:
-    """Why each row is left out; empty for those that are right."""
+def _reasons(rows: Rows, numbers: Iterable[int], folder: Path) -> Iterator[str]:
     known: dict[str, bool] = {}
-    for number in range(len(rows)):
+    for number in numbers:
         try:
             row = parse_row(_parsed(rows, number))
         except ValueError as fault:
@@ -147,5 +142,5 @@ def _is_inside(image: str) -> bool:
 
 
 def _absence(image: str) -> str:
-    where = "is not in the folder of images" if _is_inside(image) else "leads out of the folder of images"
-    return f"the image {image} {where}"
+    where = "is not in the folder" if _is_inside(image) else "leads out of the folder"
+    return f"its image {where}: {image}"

@@ -6,8 +6,10 @@ reason, so that whoever reads a data set can leave it out and count it.
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +28,15 @@ LARGE_SIDE = 4096
 BACKGROUND = (255, 255, 255)
 """Behind transparent pixels: white, as on the page that such pictures are drawn for."""
 
+_ORIENTATION = 0x0112
+"""EXIF tag."""
+_TURNED = (5, 6, 7, 8)
+"""Its values for a quarter turn, with or without a mirror."""
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 
 class View(NamedTuple):
@@ -60,25 +70,25 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Image.Image:
         BadImageError: with the path and the reason.
     """
     path = str(source) if isinstance(source, Path) else (name or "an image in memory")
-    try:
+    with _explaining(path):
         content = source.read_bytes() if isinstance(source, Path) else source
-    except OSError as error:
-        raise BadImageError(path, f"cannot be read: {error.strerror or error}") from error
     if not content:
         raise BadImageError(path, "is empty")
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of sizes, which are judged here, and of metadata, without which the pixels do.
-            warnings.simplefilter("ignore")
-            return _decode(path, content)
-    except UnidentifiedImageError as error:
-        raise BadImageError(path, "is no image that Pillow knows") from error
-    except Image.DecompressionBombError as error:
-        raise BadImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
-    except (BadImageError, MemoryError):
-        raise
-    except Exception as error:  # whatever Pillow's many decoders raise, it is about this file
-        raise BadImageError(path, f"cannot be decoded: {error}") from error
+    with _explaining(path):
+        return _decode(path, content)
+
+
+def read_size(path: Path) -> Size:
+    """Width and height of an image file as it will be seen, upright, without decoding it.
+
+    Raises:
+        BadImageError: as in `read_picture`, as far as the head of the file tells.
+    """
+    with _explaining(str(path)), Image.open(path) as image:
+        _check_size(str(path), image.size)
+        width, height = image.size
+        turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
+        return (height, width) if turned else (width, height)
 
 
 def prepare(image: Image.Image, views: Sequence[View]) -> dict[View, np.ndarray]:
@@ -91,6 +101,26 @@ def prepare(image: Image.Image, views: Sequence[View]) -> dict[View, np.ndarray]
     if factor > 1:
         image = image.reduce(factor)
     return {view: _square(image, view) for view in dict.fromkeys(views)}
+
+
+@contextmanager
+def _explaining(path: str) -> Iterator[None]:
+    """Say of whatever goes wrong with an image which image it is, and why."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of sizes, which are judged here, and of metadata, without which the pixels do.
+            warnings.simplefilter("ignore")
+            yield
+    except UnidentifiedImageError as error:
+        raise BadImageError(path, "is no image that Pillow knows") from error
+    except Image.DecompressionBombError as error:
+        raise BadImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
+    except (BadImageError, MemoryError):
+        raise
+    except Exception as error:  # whatever Pillow's many decoders raise, it is about this file
+        number = error.errno if isinstance(error, OSError) else None
+        reason = f"cannot be decoded: {error}" if number is None else f"cannot be read: {os.strerror(number)}"
+        raise BadImageError(path, reason) from error
 
 
 def _square(image: Image.Image, view: View) -> np.ndarray:

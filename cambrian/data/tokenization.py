@@ -62,7 +62,7 @@ class ChatTokenizer:
         Args:
             tokenizer: of the LLM.
             template: name of a row of `TEMPLATES`.
-            image_positions: positions that one image takes.
+            image_positions: positions that a square image takes.
             max_tokens: conversations are cut to this length.
 
         Raises:
@@ -85,17 +85,18 @@ class ChatTokenizer:
         self.vocabulary = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
         """Ids below this have a token; an LLM may have more, which mean nothing."""
 
-    def encode(self, conversation: Conversation) -> Example:
-        """Encode for training.
+    def encode(self, conversation: Conversation, image_positions: int | None = None) -> Example:
+        """Encode for training; its image takes `image_positions`, None for those of a square one.
 
         Raises:
-            UserError: with the decoded example, if no token of an answer is left to learn from.
+            UserError: with the decoded example, if no token of an answer is left to learn from, or a part of
+                its image lies behind the last token that fits.
         """
         ids: list[int] = []
         labels: list[int] = []
         placeholder: list[bool] = []
         shown = None if conversation.image is None else conversation.shown
-        for run in self._runs(conversation.turns, shown):
+        for run in self._runs(conversation.turns, shown, image_positions):
             ids += run.ids
             labels += run.ids if run.supervised else [IGNORED] * len(run.ids)
             placeholder += [run.image] * len(run.ids)
@@ -104,6 +105,11 @@ class ChatTokenizer:
                 f"example '{conversation.id}' has no supervised token among its first {self.max_tokens}; "
                 f"it needs an answer that begins there. Decoded: {self.decode(ids)}"
             )
+        if any(placeholder[self.max_tokens :]):
+            raise UserError(
+                f"example '{conversation.id}' has its image behind the first {self.max_tokens} tokens; it is "
+                f"to be left out. Decoded: {self.decode(ids)}"
+            )
         return Example(
             id=conversation.id,
             input_ids=tuple(ids[: self.max_tokens]),
@@ -111,11 +117,17 @@ class ChatTokenizer:
             placeholder=tuple(placeholder[: self.max_tokens]),
         )
 
-    def prompt(self, question: str, *, image: bool) -> tuple[list[int], list[bool]]:
-        """Encode up to where the answer begins: token ids, and which of them are placeholders."""
+    def prompt(
+        self, question: str, *, image: bool, image_positions: int | None = None
+    ) -> tuple[list[int], list[bool]]:
+        """Encode up to where the answer begins: token ids, and which of them are placeholders.
+
+        `image_positions` is as in `encode`.
+        """
         ids: list[int] = []
         placeholder: list[bool] = []
-        for run in self._runs((Turn(question=question, answer=""),), 0 if image else None):
+        turns = (Turn(question=question, answer=""),)
+        for run in self._runs(turns, 0 if image else None, image_positions):
             if run.supervised:
                 break
             ids += run.ids
@@ -148,7 +160,7 @@ class ChatTokenizer:
             yield "form", form.before_answer
             yield "answer", form.lead + turn.answer if turn.answer else ""
 
-    def _runs(self, turns: Sequence[Turn], shown: int | None) -> Iterator[_Run]:
+    def _runs(self, turns: Sequence[Turn], shown: int | None, positions: int | None) -> Iterator[_Run]:
         """Encode `turns`: text that meets text becomes one run, which a special token or an answer ends."""
         text, fresh, swallowed = "", True, False
         for kind, piece in self._cut(self._pieces(turns, shown)):
@@ -165,7 +177,8 @@ class ChatTokenizer:
                     yield _Run(ids=self._text.encode(piece, fresh=fresh), supervised=True)
                 piece = self.template.end
             if kind == "image":
-                yield _Run(ids=[self._placeholder_id] * self.image_positions, image=True)
+                count = self.image_positions if positions is None else positions
+                yield _Run(ids=[self._placeholder_id] * count, image=True)
             else:
                 yield _Run(ids=[self._special[piece]], supervised=kind == "answer")
             text, fresh, swallowed = "", True, piece in self._swallowing

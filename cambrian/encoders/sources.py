@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from cambrian.errors import UserError
-from cambrian.local_weights import checksum, fingerprint, weight_files
+from cambrian.local_weights import checksums, fingerprint, weight_files
 
 MAIN = "main"
 CONFIGURATION = ("config.json", "preprocessor_config.json")
@@ -41,9 +41,7 @@ class Source:
 
     def facts(self) -> dict[str, Any]:
         """Describe them for the provenance: where from, which commit, and the SHA-256 of every file."""
-        root = self.path if self.path.is_dir() else self.path.parent
-        sums = {path.relative_to(root).as_posix(): checksum(path) for path in weight_files(self.path)}
-        return {"source": self.name, "revision": self.revision, "files": sums}
+        return {"source": self.name, "revision": self.revision, "files": checksums(self.path)}
 
 
 def locate(kind: str, objective: Mapping[str, Any], *, copies: Mapping[str, str], download: bool) -> Source:

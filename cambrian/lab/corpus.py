@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from cambrian.data.conversation import Conversation, Turn
-from cambrian.data.pictures import View
+from cambrian.data.pictures import Size, View
 from cambrian.lab.captions import caption
 from cambrian.lab.questions import SOLVED, questions_for
 from cambrian.lab.render import render_batch
@@ -56,6 +56,10 @@ class LabCorpus:
             turns = tuple(turn for _, turn in questions_for(scene, rng, TURNS_PER_IMAGE, SOLVED))
         return Conversation(id=f"{self.kind}-{self.seed}-{index}", image=index, turns=turns)
 
+    def image_size(self, image: int) -> Size | None:
+        """All are square."""
+        return None
+
     def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
         """Pictures for every view; they are square, so no padding is seen."""
         return {view: self.images(indices, view.resolution) for view in dict.fromkeys(views)}
@@ -89,7 +93,11 @@ class LabCorpus:
             first = number * _BLOCK
             pictures = render_batch([self.scene(first + offset) for offset in range(_BLOCK)], resolution)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
-                np.save(file, pictures)
+                try:
+                    np.save(file, pictures)
+                except OSError:  # a full disk: what is there of it is of no use
+                    Path(file.name).unlink()
+                    raise
             Path(file.name).replace(path)
 
 

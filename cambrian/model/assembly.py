@@ -35,8 +35,11 @@ def assemble(
     connector_recipe: Mapping[str, Any],
     template: str,
     seed: int,
+    context: int | None = None,
 ) -> MultimodalLLM:
     """Join encoders and an LLM by a fresh connector, drawn from `seed` alone; on the CPU, nothing frozen yet.
+
+    Examples are cut to `context` tokens, or to what the LLM was made for.
 
     Raises:
         UserError: if parts are missing or don't fit each other.
@@ -63,7 +66,7 @@ def assemble(
         language.tokenizer,
         template=template,
         image_positions=visual_positions(connector_recipe),
-        max_tokens=config.max_position_embeddings,
+        max_tokens=min(context or config.max_position_embeddings, config.max_position_embeddings),
     )
     return MultimodalLLM(
         encoders=encoders,

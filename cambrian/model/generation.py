@@ -14,6 +14,7 @@ from transformers import DynamicCache
 
 from cambrian.data.batching import Batch, collate, load_images
 from cambrian.data.conversation import Pictures
+from cambrian.data.pictures import Size
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.model.mllm import MultimodalLLM
 
@@ -27,6 +28,8 @@ class Request:
     """May be empty, which asks for a caption."""
     image: int | None
     """Index of the image; None for a question about none."""
+    size: Size | None = None
+    """Width and height of the image in pixels, before it is padded; None for a square one."""
 
 
 @torch.inference_mode()
@@ -58,12 +61,13 @@ def answer(
     answers = [""] * len(requests)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        places = [requests[index].image if vision else None for index in chosen]
+        asked = [requests[index] for index in chosen if vision and requests[index].image is not None]
         batch = collate(
             [examples[index] for index in chosen],
-            load_images(pictures, places, model.views),
+            load_images(pictures, [request.image for request in asked], model.views),
             pad_id=model.chat.pad_id,
             padding="left",
+            sizes=[request.size for request in asked],
         ).to(model.device)
         for index, ids in zip(chosen, _generate(model, batch, max_new_tokens), strict=True):
             answers[index] = model.chat.decode(ids)
@@ -72,7 +76,11 @@ def answer(
 
 
 def _prompt(model: MultimodalLLM, request: Request, *, vision: bool) -> Example:
-    ids, placeholder = model.chat.prompt(request.question, image=vision and request.image is not None)
+    ids, placeholder = model.chat.prompt(
+        request.question,
+        image=vision and request.image is not None,
+        image_positions=model.image_positions(request.size),
+    )
     labels = (IGNORED,) * len(ids)
     return Example(id=request.id, input_ids=tuple(ids), labels=labels, placeholder=tuple(placeholder))
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from transformers import Cache
 
 from cambrian.connectors.base import Connector, VisualTokens
+from cambrian.connectors.table import visual_positions
 from cambrian.data.batching import Batch
-from cambrian.data.pictures import View
+from cambrian.data.pictures import Size, View
 from cambrian.data.tokenization import IGNORED, ChatTokenizer
 from cambrian.encoders.base import VisionEncoder
 from cambrian.model.aggregation import aggregate_inside
@@ -57,6 +58,19 @@ class MultimodalLLM(nn.Module):
         return tuple(encoder.view for encoder in self.eyes)
 
     @property
+    def cuts_border(self) -> bool:
+        """Whether visual tokens of the border that made an image square are left out.
+
+        The Cambrian-1 release ends rows with a newline and cuts the border off; the study's connectors do
+        neither, as LLaVA-1.5.
+        """
+        return self.connector.newline is not None
+
+    def image_positions(self, size: Size | None) -> int:
+        """Count the positions that an image of this width and height takes; None stands for a square."""
+        return visual_positions(self.connector_recipe, size if self.cuts_border else None)
+
+    @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.llm.device
@@ -88,7 +102,7 @@ class MultimodalLLM(nn.Module):
         if not batch.images:
             assert not batch.placeholder.any(), "places for visual tokens, but no image"
             return self.decode(embeddings, **inputs)
-        visual = self.see(batch.images)
+        visual = self.see(batch.images, batch.sizes)
         tokens = visual.tokens.to(embeddings.dtype)
         rows = visual_rows(tokens, visual.keep, visual.keep_rows, self.connector.newline)
         spliced = splice(embeddings, batch.placeholder, rows)
@@ -96,9 +110,13 @@ class MultimodalLLM(nn.Module):
         with aggregate_inside(self.connector.aggregation, layers, visual.aggregation, spliced.visual):
             return self.decode(spliced.embeddings, **inputs)
 
-    def see(self, images: Mapping[View, Tensor]) -> VisualTokens:
-        """Turn images, uint8 (B, R, R, 3) for each view, into visual tokens (B, L, L, H)."""
-        visual = self.connector([_encode(encoder, images[encoder.view]) for encoder in self.eyes], None)
+    def see(self, images: Mapping[View, Tensor], sizes: Tensor | None) -> VisualTokens:
+        """Turn images, uint8 (B, R, R, 3) for each view, into visual tokens (B, L, L, H).
+
+        `sizes` (B, 2) are widths and heights before padding, of use only if the border is cut off.
+        """
+        features = [_encode(encoder, images[encoder.view]) for encoder in self.eyes]
+        visual = self.connector(features, sizes if self.cuts_border else None)
         if self.grid_positions is None:
             return visual
         return replace(visual, tokens=self.grid_positions(visual.tokens))

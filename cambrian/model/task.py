@@ -56,8 +56,14 @@ class MultimodalTask:
         conversations = [self._corpus.conversation(index) for index in micro_batch]
         places = [conversation.image for conversation in conversations]
         images = load_images(self._corpus.pictures, places, model.views)
-        examples = [model.chat.encode(conversation) for conversation in conversations]
-        batch = collate(examples, images, pad_id=model.chat.pad_id, padding="right").to(model.device)
+        sizes = [None if place is None else self._corpus.image_size(place) for place in places]
+        examples = [
+            model.chat.encode(conversation, model.image_positions(size))
+            for conversation, size in zip(conversations, sizes, strict=True)
+        ]
+        shown = [size for size, place in zip(sizes, places, strict=True) if place is not None]
+        batch = collate(examples, images, pad_id=model.chat.pad_id, padding="right", sizes=shown)
+        batch = batch.to(model.device)
         loss, count = model.loss(batch)
         return loss, count.to(torch.float32)
 

@@ -10,7 +10,10 @@ from statistics import fmean
 from typing import Any, Literal
 
 from cambrian.data.batching import ConversationBatches
+from cambrian.data.conversation import Corpus
 from cambrian.data.pictures import View
+from cambrian.data.survey import open_part
+from cambrian.errors import UserError
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
 from cambrian.model.freezing import freeze
@@ -52,14 +55,14 @@ def train_connected(
         connector_recipe=recipe["connector"],
         template=inputs["language"].manifest["recipe"].get("template", LAB),
         seed=recipe["seed"],
+        context=recipe["data"].get("context"),
     )
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
     freeze(model, stage=stage, vision=vision, blocks=blocks)
     model.to(conditions.device)
     data, optimization = recipe["data"], recipe["optimization"]
-    cache = _cache(context, examples=data["examples"], views=model.views)
-    corpus = LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
+    corpus = _open(data, context, model.views)
     batches = ConversationBatches(
         size=len(corpus), epochs=1.0, batch_size=optimization["batch_size"], seed=recipe["seed"]
     )
@@ -76,6 +79,19 @@ def train_connected(
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),
     }
+
+
+def _open(data: Mapping[str, Any], context: StageContext, views: Sequence[View]) -> Corpus:
+    """Give the training data that a recipe means: of the lab's world, or of a file on this machine."""
+    if "world" in data:
+        cache = _cache(context, examples=data["examples"], views=views)
+        return LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
+    file = context.runtime.copies.get(data.get("content", ""))
+    if file is None:
+        raise UserError(f"the data set {data.get('source', '')} is not on this machine; set data=DIRECTORY")
+    return open_part(
+        Path(file), content=data["content"], left_out=data["left_out"], examples=data["examples"]
+    )
 
 
 def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Path | None:

@@ -229,10 +229,14 @@ def _instructions(data: Data, scale: Scale) -> Part:
 
 def _data(kind: str, data: Data, scale: Scale) -> dict[str, Any]:
     source = {} if data.source is None else {"source": data.source}
+    if data.content:
+        source = {"content": data.content, "left_out": data.left_out}
     # A proxy is told from a smaller data set of equal size, so that no result is ever taken for a first look.
     proxy = {} if data.proxy == 1 else {"proxy": data.proxy}
     part = {} if data.part == 1 else {"part": data.part}
-    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source, **part, **proxy}
+    context = {} if scale.context is None else {"context": scale.context}
+    more = {**_world(world_of(scale)), **source, **context, **part, **proxy}
+    return {"kind": kind, "examples": data.examples, **more}
 
 
 def _align_optimization(scale: Scale) -> Part:

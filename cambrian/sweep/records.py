@@ -51,7 +51,8 @@ class FailureRecord:
         known = {field.name for field in fields(Runtime)} & self.runtime.keys()
         values: dict[str, Any] = {name: self.runtime[name] for name in known}
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return Runtime(**{**values, **lists, "store": store})
+        data = values.get("data")
+        return Runtime(**{**values, **lists, "data": None if data is None else Path(data), "store": store})
 
 
 def write_record(store: Store, stage: Stage, runtime: Runtime, failure: Failure) -> None:
@@ -66,7 +67,11 @@ def write_record(store: Store, stage: Stage, runtime: Runtime, failure: Failure)
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         log=log_path(store, stage.digest).relative_to(store.root).as_posix(),
         stage={field.name: getattr(stage, field.name) for field in fields(Stage)},
-        runtime={name: value for name, value in asdict(runtime).items() if name != "store"},
+        runtime={
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(runtime).items()
+            if name != "store"
+        },
     )
     path = record_path(store, stage.digest)
     try:

@@ -24,6 +24,7 @@ from cambrian.sweep.picture import draw_plan
 from cambrian.sweep.plan import Plan, Run, make_plan, name_apart
 from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
+from cambrian.sweep.readiness import require_data
 from cambrian.sweep.rendering import plan_as_dict, print_plan
 from cambrian.sweep.room import explaining_full_disk
 from cambrian.sweep.scores import print_scores
@@ -89,8 +90,10 @@ def _run(study: Study, store: Store) -> int:
     if study.plan != "false":
         draw_plan(plan, Path(study.plan))
         return 0
-    if bill is not None:
-        raise UserError("scale=paper can be planned and priced (plan=true), but not trained in this version")
+    require_data(plan)
+    used = (data for recipe in study.recipes for data in recipe.data if data.content)
+    for summary in dict.fromkeys(data.summary for data in used):
+        print(f"data: {summary}")
     for reason, count in study.left_out.items():
         print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
     if not plan.runs:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cambrian.data.llava_corpus import open_corpus
+from cambrian.data.llava_corpus import Inspection, LlavaCorpus, inspect
 from cambrian.data.pictures import View
-from cambrian.errors import BadImageError, DataError
+from cambrian.data.rows import index_rows
+from cambrian.errors import BadImageError
 
 VIEWS = (View(8, (0, 0, 0)), View(4, (255, 0, 0)))
 
@@ -40,6 +41,12 @@ def write(folder: Path, *lines: str) -> Path:
     return path
 
 
+def opened(path: Path, folder: Path) -> tuple[LlavaCorpus, Inspection]:
+    rows = index_rows(path)
+    found = inspect(rows, folder)
+    return LlavaCorpus(rows, folder, found.kept), found
+
+
 def test_what_is_wrong_is_named_and_left_out_and_never_replaced(folder: Path) -> None:
     path = write(
         folder,
@@ -52,12 +59,12 @@ def test_what_is_wrong_is_named_and_left_out_and_never_replaced(folder: Path) ->
         row("three", image="b.jpg"),
         row("mute", conversations=[]),
     )
-    corpus, found = open_corpus(path, folder)
+    corpus, found = opened(path, folder)
     assert [corpus.conversation(index).id for index in range(len(corpus))] == ["one", "two", "three"]
     assert [(fault.row, fault.line) for fault in found.faults] == [(1, 2), (3, 5), (4, 6), (6, 8)]
     words = [
-        "coco/z.png is not in the folder",
-        "leads out of the folder",
+        "its image is not in the folder: coco/z.png",
+        "its image leads out of the folder: ../data.jsonl",
         "not JSON",
         "list of what was said",
     ]
@@ -66,7 +73,7 @@ def test_what_is_wrong_is_named_and_left_out_and_never_replaced(folder: Path) ->
 
 def test_conversations_and_pictures_go_by_the_same_index(folder: Path) -> None:
     lines = [row("one", image="coco/a.png"), row("two"), row("three", image="b.jpg")]
-    corpus, _ = open_corpus(write(folder, *lines), folder)
+    corpus, _ = opened(write(folder, *lines), folder)
     corpus = pickle.loads(pickle.dumps(corpus))
     assert [corpus.conversation(index).image for index in range(3)] == [0, None, 2]
     assert corpus.conversation(2).turns[0].question == "Q three"
@@ -78,14 +85,13 @@ def test_conversations_and_pictures_go_by_the_same_index(folder: Path) -> None:
     assert (small[0, 0, :, 0] > 240).all(), "the image has 200"
 
 
+def test_the_size_of_an_image_is_read_from_its_file(folder: Path) -> None:
+    corpus, _ = opened(write(folder, row("b", image="b.jpg"), row("torn", image="torn.jpg")), folder)
+    assert corpus.image_size(0) == (16, 8)
+
+
 def test_a_picture_that_cannot_be_decoded_says_so_when_it_is_read(folder: Path) -> None:
-    corpus, found = open_corpus(write(folder, row("torn", image="torn.jpg")), folder)
+    corpus, found = opened(write(folder, row("torn", image="torn.jpg")), folder)
     assert found.faults == ()
     with pytest.raises(BadImageError, match=r"torn.jpg"):
         corpus.pictures([0], VIEWS)
-
-
-def test_a_file_without_any_row_that_is_right_is_refused(folder: Path) -> None:
-    path = write(folder, row("a", image="x.png"), row("b", image="y.png"))
-    with pytest.raises(DataError, match=r"none of 2 rows can be used: line 1: the image x.png is not in"):
-        open_corpus(path, folder)

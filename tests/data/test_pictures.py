@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cambrian.data.pictures import MAX_PIXELS, View, prepare, read_picture
+from cambrian.data.pictures import MAX_PIXELS, View, prepare, read_picture, read_size
 from cambrian.errors import BadImageError, DataError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -136,6 +136,24 @@ def test_exif_turns_an_image_upright() -> None:
     assert turned.size == (20, 40)
     assert turned.getpixel((10, 5)) == RED
     assert turned.getpixel((10, 35)) == BLUE
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_that_of_the_upright_image(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.jpg"
+    path.write_bytes(_content(_halves(size=(40, 20)), "JPEG", exif=exif))
+    assert read_size(path) == read_picture(path).size
+
+
+def test_an_image_without_a_usable_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(_content(Image.new("RGB", (20_000, 1))))
+    with pytest.raises(BadImageError, match="20000 x 1 pixels"):
+        read_size(path)
+    with pytest.raises(BadImageError, match=r"none\.png cannot be read: No such file"):
+        read_size(tmp_path / "none.png")
 
 
 def test_one_pixel_fills_every_view() -> None:

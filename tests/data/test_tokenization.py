@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import WordLevel
@@ -94,6 +96,18 @@ def test_an_example_without_a_supervised_token_is_shown(
     with pytest.raises(UserError, match=r"'x-1' has no supervised token.*Decoded: <s> <image>") as caught:
         chat(max_tokens=max_tokens).encode(conversation(*turns))
     assert all(question in str(caught.value) for question, _ in turns)
+
+
+def test_an_image_takes_the_positions_that_are_said() -> None:
+    example = chat().encode(conversation(("what is here", "two")), 1)
+    assert chat().decode(example.input_ids) == "<s> <image> <user> what is here <assistant> two </s>"
+    assert chat().prompt("what", image=True, image_positions=2)[1].count(True) == 2
+
+
+def test_an_image_that_is_cut_off_is_no_example() -> None:
+    late = replace(conversation(("what is here", "a red cube"), ("what", "two")), shown=1)
+    with pytest.raises(UserError, match=r"'x-1' has its image behind the first 11 tokens"):
+        chat(max_tokens=11).encode(late)
 
 
 def test_an_unknown_template_is_named() -> None:

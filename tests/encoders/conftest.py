@@ -26,7 +26,9 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure here, where torch is loaded already; two tests have a process of its own."""
     if "own_process" not in request.fixturenames:
-        monkeypatch.setattr(encoder_choice, "_ask", lambda asked: json.dumps(measure(json.loads(asked))))
+        monkeypatch.setattr(
+            encoder_choice, "ask", lambda module, asked: json.dumps(measure(json.loads(asked)))
+        )
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_measuring_happens_once_in_a_process_of_its_own(
     (kept,) = (tmp_path / "cache" / "cambrian-sweeps" / "encoders").iterdir()
     assert json.loads(kept.read_text())["grid"] == recipe.encoders[0].grid == 10
     encoder_choice._measure.cache_clear()
-    monkeypatch.setattr(encoder_choice, "_ask", pytest.fail)
+    monkeypatch.setattr(encoder_choice, "ask", pytest.fail)
     assert study_of("encoder.model=test_vit").recipes[0].encoders == recipe.encoders
 
 

@@ -77,13 +77,34 @@ def test_the_image_and_its_place_matter(make_model: Assemble) -> None:
     batch = batch_of(model, 0)
     loss, _ = model.loss(batch)
     flipped = {resolution: images.flip(2) for resolution, images in batch.images.items()}
-    assert model.see(flipped).tokens.shape == (1, 4, 4, 32)
+    assert model.see(flipped, None).tokens.shape == (1, 4, 4, 32)
     batch.images.update(flipped)
     assert model.loss(batch)[0] != loss
     assert model.grid_positions is not None
     bare = model.connector([torch.zeros(1, 8, 8, 16), torch.zeros(1, 8, 8, 16)], None).tokens
     placed = model.grid_positions(bare)
     torch.testing.assert_close(placed[0, 1, 2] - bare[0, 1, 2], placed_at(model, 1, 2))
+
+
+def test_the_border_of_a_wide_image_is_cut_off_where_rows_end_in_newlines(make_model: Assemble) -> None:
+    conversation = CORPUS.conversation(0)
+    losses = []
+    for recipe, positions in (({**SVA, "newline": True}, 2 * 5), ({**SVA, "newline": False}, 16)):
+        model = make_model(recipe)
+        assert model.image_positions((40, 20)) == positions
+        example = model.chat.encode(conversation, model.image_positions((40, 20)))
+        assert sum(example.placeholder) == positions
+        images = load_images(CORPUS.pictures, [conversation.image], model.views)
+        pad_id = model.chat.pad_id
+        batch = collate([example], images, pad_id=pad_id, padding="right", sizes=[(40, 20)])
+        losses.append(model.loss(batch)[0])
+        changed = {view: image.clone() for view, image in images.items()}
+        for view, image in changed.items():
+            image[:, : view.resolution // 4] = 0  # the border above
+        seen, unseen = (model.see(each, batch.sizes) for each in (images, changed))
+        assert (seen.keep is None) == (positions == 16)
+        assert not torch.equal(seen.tokens, unseen.tokens)
+    assert losses[0] != losses[1]
 
 
 def placed_at(model: MultimodalLLM, row: int, column: int) -> Tensor:

@@ -61,6 +61,9 @@ class NoiseCorpus:
         )
         return Conversation(id=f"noise-{index}", image=None if index % 3 == 2 else index + 100, turns=turns)
 
+    def image_size(self, image: int) -> None:
+        return None
+
     def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
         return noise(indices, views)
 

@@ -1,0 +1,67 @@
+"""Kept features are those that were computed, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cambrian.model.features import FeatureFile
+
+
+def opened(folder: Path, dtype: torch.dtype = torch.float32) -> FeatureFile:
+    return FeatureFile(folder, count=6, shape=(2, 2, 3), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_was_written_is_read_by_others_bit_for_bit(tmp_path: Path, dtype: torch.dtype) -> None:
+    features = torch.randn(2, 2, 2, 3).to(dtype)
+    opened(tmp_path, dtype).write([4, 1], features)
+    again = opened(tmp_path, dtype)
+    read = again.read([1, 4])
+    assert read is not None
+    assert read.dtype == dtype
+    assert torch.equal(read, features.flip(0))
+    assert again.read([1, 0]) is None
+
+
+def test_zeros_that_were_never_written_are_not_features(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    assert file.read([0]) is None
+    file.write([0], torch.zeros(1, 2, 2, 3))
+    assert file.read([0]) is not None
+
+
+def test_a_torn_row_is_not_there(tmp_path: Path) -> None:
+    opened(tmp_path).write([2, 3], torch.ones(2, 2, 2, 3))
+    (rows,) = tmp_path.glob("*.rows")
+    content = np.memmap(rows, np.uint8, "r+").reshape(6, -1)
+    content[2, 5] ^= 1
+    content.flush()
+    assert opened(tmp_path).read([2]) is None
+    assert opened(tmp_path).read([3]) is not None
+
+
+def test_other_types_and_counts_have_files_of_their_own(tmp_path: Path) -> None:
+    opened(tmp_path).write([0], torch.ones(1, 2, 2, 3))
+    assert opened(tmp_path, torch.bfloat16).read([0]) is None
+    assert FeatureFile(tmp_path, count=7, shape=(2, 2, 3), dtype=torch.float32).read([0]) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True), max_size=5))
+def test_exactly_what_was_written_is_there(
+    tmp_path_factory: pytest.TempPathFactory, writes: list[list[int]]
+) -> None:
+    file = opened(tmp_path_factory.mktemp("features"))
+    for images in writes:
+        file.write(images, torch.stack([torch.full((2, 2, 3), float(image)) for image in images]))
+    there = {image for images in writes for image in images}
+    for image in range(6):
+        features = file.read([image])
+        assert (features is not None) == (image in there)
+        assert features is None or (features == image).all()
