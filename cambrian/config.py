@@ -96,6 +96,9 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
         else:
             own.faults.extend(own.missing)
         notes.add(own)
+    blocks = any(config["vision"]["blocks"] is not None for config in configs)
+    if blocks and recipes and not any(recipe.vision == "unfrozen" for recipe in recipes):
+        notes.faults.append("vision.blocks is for vision=unfrozen, and every run has vision=frozen")
     runtime = read_runtime(configs[0], group, notes.faults)
     hardware = read_hardware(configs[0], notes.faults)
     preflight = read_preflight(configs[0]["preflight"], notes.faults)
@@ -232,7 +235,7 @@ def _read_vision_lr(notes: Notes, node: Node, at: Sections) -> float:
 
 def _read_vision_blocks(notes: Notes, node: Node) -> int | None:
     """Of a frozen encoder none trains: in a grid over both, the number is for the unfrozen one."""
-    blocks = node.get("blocks") if node["name"] == "unfrozen" else None
+    blocks = node["blocks"] if node["name"] == "unfrozen" else None
     return read_value(int | None, blocks, "vision.blocks", notes.faults)
 
 

@@ -40,8 +40,13 @@ def test_it_enters_the_recipe_only_when_it_is_set() -> None:
 def test_of_a_frozen_encoder_it_says_nothing() -> None:
     (plain,) = tunes("vision=frozen")
     assert tunes("vision=frozen,unfrozen", "vision.blocks=2")[0] == plain
-    with pytest.raises(ConfigError, match="unknown key in vision 'blocks'"):
+    with pytest.raises(ConfigError, match="is for vision=unfrozen, and every run has"):
         recipes("vision.blocks=2")
+
+
+def test_it_goes_with_an_experiment_that_unfreezes() -> None:
+    words = ["experiment=recipe_0M,recipe_1.2M_unfrozen", "vision.blocks=2"]
+    assert [recipe.vision_blocks for recipe in recipes(*words)] == [None, 2]
 
 
 def test_names_and_axes_tell_it() -> None:
