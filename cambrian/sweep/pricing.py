@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cambrian.hardware import GPUS, Gpu, find_gpu
 from cambrian.recipe import Data, Recipe
 from cambrian.runtime import Hardware
 from cambrian.sweep.connector_shapes import Concat, Connector, Resampler, Sva
 from cambrian.sweep.cost import Correction, Finished, Price, calibrate, correct, price
 from cambrian.sweep.encoder_shapes import shape_of
-from cambrian.sweep.hardware import GPUS, Gpu, find_gpu
 from cambrian.sweep.memory import Work, smallest_fit
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.shapes import read_llm

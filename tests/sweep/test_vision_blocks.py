@@ -6,11 +6,11 @@ import pytest
 
 from cambrian.config import read_study
 from cambrian.errors import ConfigError
+from cambrian.hardware import find_gpu
 from cambrian.recipe import Recipe
 from cambrian.sweep.cost import price
 from cambrian.sweep.fidelity import deviations
 from cambrian.sweep.grid import expand
-from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.preflight import plan_preflight
 from cambrian.sweep.store import Store
