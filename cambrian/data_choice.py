@@ -13,6 +13,7 @@ from cambrian.errand import ask
 from cambrian.errors import UserError
 from cambrian.recipe import Data
 from cambrian.schema import read
+from cambrian.sections import Sections
 
 if TYPE_CHECKING:
     from cambrian.config import Notes
@@ -23,41 +24,49 @@ SUFFIXES = (".jsonl", ".json")
 def read_data(
     notes: Notes,
     node: Mapping[str, Any],
-    at: str,
+    at: Sections,
     axis: str,
     real: bool,
     place: Path | None,
     tolerated: float,
 ) -> Data | None:
-    """Read what a choice of the `axis` adapter or instruct says for the scale `at`.
+    """Read what a choice of the `axis` adapter or instruct says for a scale.
 
     Args:
         notes: takes what is wrong or missing.
         node: the choice.
-        at: name of the scale.
+        at: which sections the scale reads, and which part of the study's data sets it uses.
         axis: adapter or instruct.
         real: whether the scale has files at all; the lab has none.
         place: directory with the data sets of this machine.
         tolerated: largest part of a data set's rows that may be left out.
     """
     own = isinstance(node.get("source"), str)
-    if (own and not real) or (not own and at not in node["examples"]):
-        notes.missing.append(f"{axis} '{node['name']}' does not exist at scale={at}")
+    examples = node["examples"] if own else at.find(node["examples"])
+    if (own and not real) or (not own and examples is None):
+        notes.missing.append(f"{axis} '{node['name']}' does not exist at scale={at.scale}")
         return None
     if own and place is None:
         notes.faults.append(f"{axis}={node['name']} takes your own files: say where they are, data=DIRECTORY")
         return None
-    examples = node["examples"] if own else node["examples"][at]
-    source = node["source"] if own else node.get("source", {}).get(at)
+    source = node["source"] if own else at.find(node.get("source", {}))
+    part = 1.0 if own else at.part_of(node["examples"])
     values = {"name": source if own else node["name"], "examples": examples or 0, "source": source}
     data = read(Data, values, axis, notes.faults)
-    if data is None or source is None or place is None or not (own or data.examples):
-        return data
+    if data is None:
+        return None
+    if source is None or place is None or not (own or data.examples):
+        return _part(data, part)
     try:
-        return _found(data, place, tolerated, own=own)
+        return _part(_found(data, place, tolerated, own=own), part)
     except UserError as error:
         notes.faults.append(f"{axis} '{data.name}': {error}")
         return None
+
+
+def _part(data: Data, part: float) -> Data:
+    """Take a part of the examples; 0M has none of any."""
+    return data if part == 1 else replace(data, examples=round(part * data.examples), part=part)
 
 
 def files_of(data: Iterable[Data]) -> dict[str, str]:

@@ -42,10 +42,12 @@ def train_connected(
     *,
     stage: Literal["align", "tune"],
     vision: Literal["frozen", "unfrozen"],
+    blocks: int | None = None,
 ) -> dict[str, Any]:
     """Train what `stage` trains and publish it; metrics hold the loss of the first and last steps.
 
     Inputs are `encoder.0`, `encoder.1`, ..., `language`, and `align` where a connector was trained before.
+    `blocks` are those of an unfrozen encoder that train, the last ones; None for all of it.
 
     Raises:
         UserError: if the parts do not fit each other.
@@ -62,7 +64,7 @@ def train_connected(
     )
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
-    freeze(model, stage=stage, vision=vision)
+    freeze(model, stage=stage, vision=vision, blocks=blocks)
     conditions = bring(model, conditions, shard=context.runtime.shard)
     data, optimization = recipe["data"], recipe["optimization"]
     corpus = _open(data, context, model.views)
