@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LAB = "lab"
 """Template of the lab's LLM, which needs not name it."""
+LEFT_OUT = "left_out.jsonl"
+"""Examples that could not be used, one per line: place in the data, id, reason."""
 SPARE_BYTES = 256 << 20
 """Room that pictures leave on a disk: without them training is as right, without a checkpoint it fails."""
 
@@ -45,6 +49,8 @@ def train_connected(
     blocks: int | None = None,
 ) -> dict[str, Any]:
     """Train what `stage` trains and publish it; metrics hold the loss of the first and last steps.
+
+    Examples that could not be used are listed beside it, and counted.
 
     Inputs are `encoder.0`, `encoder.1`, ..., `language`, and `align` where a connector was trained before.
     `blocks` are those of an unfrozen encoder that train, the last ones; None for all of it.
@@ -82,10 +88,15 @@ def train_connected(
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(task, schedule, conditions)
     save_trained(model, context.payload)
+    if result.left_out:
+        lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in result.left_out)
+        (context.payload / LEFT_OUT).write_text("".join(lines))
     edge = max(1, len(result.losses) // 20)
     return {
         "steps": schedule.steps,
         "examples": len(corpus),
+        "left_out": len(result.left_out),
+        "spikes": result.spikes,
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),
     }
