@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parts import write_data
 
 from cambrian import data_choice
 from cambrian.config import Study, read_study
@@ -18,7 +19,6 @@ from cambrian.stages.base import Stage
 from cambrian.sweep.grid import expand
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.session import run
-from tests.real.parts import write_data
 
 FILES = ("scale=paper", "adapter=files", "instruct=files")
 
