@@ -146,7 +146,7 @@ class _Reader:
         llm = self.once(notes, read_language, config["llm"], at, not scale.world)
         connector = self.once(notes, _read_connector, config["connector"], at, grids)
         # A directory that is not there is a fault of the runtime.
-        files = (not scale.world, read_data_place(config["data"], []), config["data_faults"])
+        files = (not scale.world, read_data_place(config["data"], []), config["data_faults"], download)
         adapter = self.once(notes, read_data, config["adapter"], at, "adapter", *files)
         instruct = self.once(notes, read_data, config["instruct"], at, "instruct", *files)
         benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at)

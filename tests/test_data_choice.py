@@ -11,7 +11,7 @@ import pytest
 
 from cambrian import data_choice
 from cambrian.config import Study, read_study
-from cambrian.data.survey import digest_of_faults, summarize, survey
+from cambrian.data.survey import describe
 from cambrian.errors import ConfigError, UserError
 from cambrian.local_weights import checksum
 from cambrian.stages.base import Stage
@@ -26,17 +26,15 @@ FILES = ("scale=paper", "adapter=files", "instruct=files")
 def answer(module: str, request: str) -> str:
     """What the other process would say, said here, where numpy is loaded already."""
     assert module == "cambrian.data.survey"
-    file = Path(json.loads(request)["file"])
-    found = survey(file)[1]
-    facts = {"content": checksum(file), "usable": len(found.kept), "faulty": len(found.faults)}
-    return json.dumps({**facts, "left_out": digest_of_faults(found), "summary": summarize(file, found)})
+    asked = json.loads(request)
+    return json.dumps([describe(source, asked["download"]) for source in asked["sources"]])
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(data_choice, "ask", answer)
-    data_choice._survey.cache_clear()
+    data_choice._answer.cache_clear()
     write_data(tmp_path / "data", 6)
     return tmp_path / "data"
 
@@ -74,7 +72,7 @@ def test_own_files_are_known_by_what_they_hold(folder: Path, tmp_path: Path) -> 
     assert (moved["align"].digest, moved["tune"].digest) == (made["align"].digest, made["tune"].digest)
     assert moved["align"].axes["adapter"] == "others"
     captions.write_text(captions.read_text().replace("red", "rot"))
-    data_choice._survey.cache_clear()
+    data_choice._answer.cache_clear()
     assert stages(*FILES, f"data={folder}")["align"].digest != made["align"].digest
 
 
@@ -98,7 +96,7 @@ def test_a_part_of_the_rows_is_asked_for_by_number(folder: Path) -> None:
 def test_rows_that_are_left_out_are_counted_and_part_of_the_identity(folder: Path) -> None:
     whole = stages(*FILES, f"data={folder}")
     (folder / "pictures" / "4.png").unlink()
-    data_choice._survey.cache_clear()
+    data_choice._answer.cache_clear()
     shutil.rmtree(folder.parent / "cache")
     with pytest.raises(ConfigError) as refused:
         study(*FILES, f"data={folder}")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cambrian.data.images import Folder
 from cambrian.data.llava_corpus import Inspection, LlavaCorpus, inspect
 from cambrian.data.pictures import View
 from cambrian.data.rows import index_rows
@@ -43,8 +44,8 @@ def write(folder: Path, *lines: str) -> Path:
 
 def opened(path: Path, folder: Path) -> tuple[LlavaCorpus, Inspection]:
     rows = index_rows(path)
-    found = inspect(rows, folder)
-    return LlavaCorpus(rows, folder, found.kept), found
+    found = inspect(rows, Folder(folder))
+    return LlavaCorpus(rows, Folder(folder), found.kept), found
 
 
 def test_what_is_wrong_is_named_and_left_out_and_never_replaced(folder: Path) -> None:

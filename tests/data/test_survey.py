@@ -27,7 +27,7 @@ def inspections(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     inspect = surveying.inspect
     monkeypatch.setattr(
-        surveying, "inspect", lambda rows, folder: (counted.append(1), inspect(rows, folder))[1]
+        surveying, "inspect", lambda rows, images: (counted.append(1), inspect(rows, images))[1]
     )
     return counted
 
