@@ -63,6 +63,8 @@ def read_data(
     examples = node["examples"] if own else node["examples"][at]
     values = {"name": source if own else node["name"], "examples": examples or 0, "source": source}
     values["response_format"] = node.get("response_format", WITH)
+    if values["response_format"] == WITHOUT:
+        values["name"] += "-no-format"  # results are told apart by it
     data = read(Data, values, axis, notes.faults)
     if data is None or not (own or data.examples):
         return data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,12 +128,17 @@ class LlavaCorpus:
         return row.image, self.images.get(row.image)
 
 
-def inspect(rows: Table, images: Images) -> Inspection:
-    """Judge every row: whether it is JSON, in LLaVA's format, has its image, and comes for the first time."""
+def inspect(rows: Table, images: Images, left_out: Mapping[int, str] | None = None) -> Inspection:
+    """Judge every row: whether it is JSON, in LLaVA's format, has its image, and comes for the first time.
+
+    `left_out` are rows that are left out for other reasons.
+    """
     checked = _Judge(rows, images)
     reasons = [checked.reason(number) for number in range(len(rows))]
     for number, first in checked.repeated():
         reasons[number] = f"the same as an earlier row: {rows.place(first)}"
+    for number, reason in (left_out or {}).items():
+        reasons[number] = reasons[number] or reason
     wrong = [number for number, reason in enumerate(reasons) if reason]
     lines = rows.lines(wrong)
     return Inspection(

@@ -122,21 +122,25 @@ def _members(path: Path) -> list[Member]:
     if place.is_file():
         found = json.loads(place.read_text())
     else:
-        found = _headers(path, state.st_size)
+        found = _headers(path)
         keep(place, json.dumps(found))
     return [Member(path, name, start, size) for name, start, size in found]
 
 
-def _headers(path: Path, size: int) -> list[tuple[str, int, int]]:
+def _headers(path: Path) -> list[tuple[str, int, int]]:
     try:
         with tarfile.open(path, "r:") as archive:
             found = [(one.name, one.offset_data, one.size) for one in archive if one.isreg()]
+            end = archive.offset
     except tarfile.TarError as error:
         raise DataError(
             f"{path} cannot be read at random: {error}; it should be a whole tar file that is not compressed"
         ) from error
-    if any(start + length > size for _, start, length in found):
-        raise DataError(f"{path} is truncated: {found[-1][0]} ends beyond it")
+    with path.open("rb") as file:
+        file.seek(end)
+        # The reader takes a file that breaks off for one that ends; a whole one ends with empty blocks.
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise DataError(f"{path} is truncated: it has no end mark after {len(found):,} files")
     return found
 
 

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from cambrian.data.corpora import JointCorpus, WithResponseFormat
 from cambrian.data.images import Folder, Images
+from cambrian.data.left_out import mark_of, read_left_out
 from cambrian.data.llava_corpus import Fault, Inspection, LlavaCorpus, Table, inspect, is_still_wrong
 from cambrian.data.places import content_of, find_place, shards, tables
 from cambrian.data.rows import index_rows
@@ -54,6 +55,7 @@ def open_place(place: Path) -> tuple[Table, Images]:
 def survey(place: Path) -> tuple[LlavaCorpus, Inspection]:
     """Judge the rows of a data set, or remember what was found before.
 
+    A list of rows that the doctor found to leave out counts as well.
     What was found counts as long as the content is the same and no row that was left out for its missing
     image has become right.
 
@@ -64,7 +66,7 @@ def survey(place: Path) -> tuple[LlavaCorpus, Inspection]:
         DataError: if it is missing, empty, or broken as a whole.
     """
     rows, images = open_place(place)
-    asked = json.dumps([VERSION, content_of(place), str(place.parent.resolve())])
+    asked = json.dumps([VERSION, content_of(place), str(place.parent.resolve()), mark_of(place)])
     memo = kept("data", f"{hashlib.sha256(asked.encode()).hexdigest()}.json")
     memo.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{memo}.lock"):
@@ -72,7 +74,7 @@ def survey(place: Path) -> tuple[LlavaCorpus, Inspection]:
             found = _inspection(len(rows), json.loads(memo.read_text()))
             if all(is_still_wrong(rows, images, fault) for fault in found.faults):
                 return LlavaCorpus(rows, images, found.kept), found
-        found = inspect(rows, images)
+        found = inspect(rows, images, read_left_out(place))
         keep(memo, json.dumps([[fault.row, fault.line, fault.reason, fault.place] for fault in found.faults]))
     return LlavaCorpus(rows, images, found.kept), found
 

@@ -96,3 +96,31 @@ def test_a_picture_that_cannot_be_decoded_says_so_when_it_is_read(folder: Path) 
     assert found.faults == ()
     with pytest.raises(BadImageError, match=r"torn.jpg"):
         corpus.pictures([0], VIEWS)
+
+
+def test_a_row_that_repeats_another_is_left_out_and_the_same_id_alone_is_not(folder: Path) -> None:
+    lines = [
+        row("one", image="coco/a.png"),
+        row("two"),
+        row("one"),
+        row("one", image="coco/a.png"),
+        row("two"),
+    ]
+    _, found = opened(write(folder, *lines), folder)
+    assert [str(fault) for fault in found.faults] == [
+        "line 4: the same as an earlier row: line 1",
+        "line 5: the same as an earlier row: line 2",
+    ]
+
+
+def test_bytes_that_editors_and_broken_downloads_leave(folder: Path) -> None:
+    lines = [row("one"), "", row("two"), row("half", conversations=json.loads(row("x"))["conversations"])]
+    broken = row("three").replace("A three", "A \\ud800")
+    path = write(folder, "x")
+    text = "\r\n".join([*lines, broken, row("last")])
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode()[:-9])
+    corpus, found = opened(path, folder)
+    assert [corpus.conversation(index).id for index in range(len(corpus))] == ["one", "two", "half"]
+    assert [fault.line for fault in found.faults] == [5, 6]
+    assert "half a character" in found.faults[0].reason
+    assert "not JSON" in found.faults[1].reason
