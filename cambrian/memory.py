@@ -7,6 +7,19 @@ import resource
 import sys
 from pathlib import Path
 
+TRAINED_BYTES = 16
+"""Per trained parameter: float32 weight and gradient, and AdamW's two moments."""
+FROZEN_BYTES = 2
+"""Per frozen parameter, and per stored one: bfloat16."""
+WHOLE = 0.8
+"""Of a GPU's memory, what weights, gradients and optimizer may take in each process before they are divided
+over all; the rest is for activations. Both the plan and the run go by it."""
+
+
+def fits_whole(*, trained: int, frozen: int, memory: int) -> bool:
+    """Whether a GPU of so many bytes has room for all of a model with so many parameters, and for work."""
+    return TRAINED_BYTES * trained + FROZEN_BYTES * frozen <= WHOLE * memory
+
 
 class OutOfMemory(RuntimeError):  # noqa: N818 - it names the event
     """All was done that needs less memory and leaves the result as it is, and it was not enough."""

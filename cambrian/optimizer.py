@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from cambrian.shards import local
+
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterGroup:
@@ -39,8 +41,14 @@ def split_decay(
 
 
 def make_optimizer(groups: Sequence[ParameterGroup], betas: tuple[float, float]) -> torch.optim.AdamW:
-    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), fused per group; each step sets its rates."""
-    members = [{"params": group.parameters, "weight_decay": group.weight_decay} for group in groups]
+    """Make AdamW (Loshchilov & Hutter, arXiv:1711.05101), fused per group; each step sets its rates.
+
+    Of a parameter that is divided over workers it is given the rows that are here.
+    """
+    members = [
+        {"params": [local(parameter) for parameter in group.parameters], "weight_decay": group.weight_decay}
+        for group in groups
+    ]
     return torch.optim.AdamW(members, betas=betas, fused=True)
 
 

@@ -33,6 +33,8 @@ class Runtime:
     """Torch threads of one process."""
     processes: int = 1
     """Torch processes of a training stage, which share every batch; on CUDA each has a GPU of its own."""
+    shard: bool | None = None
+    """Whether the processes of a stage divide the model among them; None: if it is too large for one GPU."""
     spread: bool = False
     """Whether the processes of a stage have been given places on several machines; said by who placed it."""
     gpu_fraction: float = 1.0
@@ -70,7 +72,7 @@ class Hardware:
     """What a plan at scale=paper is priced for."""
 
     gpu: str
-    """Type, a name in cambrian/sweep/hardware.py."""
+    """Type, a name in cambrian/hardware.py."""
     gpus: int
     """In all."""
     gpus_per_stage: int

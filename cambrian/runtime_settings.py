@@ -6,13 +6,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cambrian.errors import UserError, unknown_name
+from cambrian.hardware import GPUS
 from cambrian.runtime import Hardware, Runtime
 from cambrian.schema import read, read_value
-from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.place import locate_store
+
+SHARD: Mapping[str, bool | None] = MappingProxyType({"auto": None, "true": True, "false": False})
+"""Whether the processes of a stage divide the model among them."""
 
 
 def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Runtime | None:
@@ -20,6 +24,7 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
     tracker = config["tracker"]
     values = {
         **config["runtime"],
+        "shard": _read_shard(config["runtime"].get("shard", "auto"), faults),
         "cluster": config["cluster"]["name"],
         "address": config["cluster"]["address"],
         "trackers": ["jsonl"] + (["wandb"] if tracker["name"] == "wandb" else []),
@@ -46,6 +51,11 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
             f"runtime.processes={settings.processes} takes the first GPUs it is given: set "
             f"runtime.device=cuda (or cpu), got {settings.device}"
         )
+    if settings.shard and settings.processes == 1:
+        faults.append(
+            "runtime.shard=true divides a model over the processes of a stage, and runtime.processes is 1: "
+            "set runtime.processes to the number of GPUs, or runtime.shard=auto"
+        )
     data = read_data_place(config["data"], faults)
     if len(faults) > before:
         return None
@@ -55,6 +65,14 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
         faults.append(f"store: {fault}")
         return None
     return Runtime(store=place.directory, bucket=place.url, data=data, **vars(settings))
+
+
+def _read_shard(given: object, faults: list[str]) -> bool | None:
+    """Read whether models are divided; None means where they have to be."""
+    word = str(given).lower()
+    if word not in SHARD:
+        faults.append(unknown_name("value of runtime.shard", word, SHARD))
+    return SHARD.get(word)
 
 
 def read_data_place(given: object, faults: list[str]) -> Path | None:
@@ -92,6 +110,7 @@ class _RuntimeSettings:
     device: str
     threads: int
     processes: int
+    shard: bool | None
     gpu_fraction: float
     micro_batch: int
     checkpoint_seconds: float

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -11,8 +13,52 @@ from cambrian.optimizer import ParameterGroup
 Batch = TypeVar("Batch")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """An example that training does without."""
+
+    index: int
+    """Its place in the corpus."""
+    id: str
+    reason: str
+
+
+class Amount(NamedTuple):
+    """How much there is to compute; zeros where a task does not count."""
+
+    examples: int = 0
+    tokens: int = 0
+    """Positions of a sequence model without padding."""
+    positions: int = 0
+    """The same with padding."""
+    flops: float = 0.0
+    """Of a forward and backward pass without padding and without anything computed twice."""
+
+
+NOTHING = Amount()
+
+
+def total_amount(amounts: Iterable[Amount]) -> Amount:
+    """Add amounts up."""
+    return Amount(*(sum(column) for column in zip(Amount(), *amounts, strict=True)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A micro-batch ready to be computed."""
+
+    content: Any = None
+    """What the task's `loss` takes; None if there is nothing to compute."""
+    amount: Amount = NOTHING
+    left_out: tuple[LeftOut, ...] = ()
+
+
 class Task(Protocol[Batch]):
-    """What is trained, on what. Its modules and micro-batches are on the device it was made for."""
+    """What is trained, on what. Its modules are on the device it was made for.
+
+    `batch`, `split` and `prepare` are called in a thread of their own, ahead of the steps they are for; they
+    draw no random numbers from torch's generators.
+    """
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Parameters to train, in an order that is always the same."""
@@ -27,10 +73,14 @@ class Task(Protocol[Batch]):
         ...
 
     def split(self, batch: Batch, micro_batch: int) -> list[Batch]:
-        """Cut into parts of at most `micro_batch` examples."""
+        """Cut into parts of at most `micro_batch` examples; examples of like length belong together."""
         ...
 
-    def loss(self, micro_batch: Batch) -> tuple[Tensor, Tensor]:
+    def prepare(self, part: Batch, /) -> Prepared:
+        """Do all that the loss of a part needs but the model, such as reading images."""
+        ...
+
+    def loss(self, content: Any, /) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - as prepared
         """Sum of the losses and its weight (what to divide the sum by, such as the number of tokens)."""
         ...
 

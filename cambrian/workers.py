@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import torch
@@ -38,10 +38,16 @@ class Workers:
         """Whether this is the process that writes checkpoints, curves and results."""
         return self.rank == 0
 
-    def share(self, parts: Sequence[Part]) -> Part | None:
-        """Take the part of this worker out of at most `count` parts, None if there are too few."""
-        assert len(parts) <= self.count, (len(parts), self.count)
-        return parts[self.rank] if self.rank < len(parts) else None
+    def share(self, parts: Sequence[Part]) -> list[Part | None]:
+        """Take the parts of this worker: as many as every other takes, None where there are too few.
+
+        They are dealt to and fro, so that parts in order of their size make shares of like size.
+        """
+        own: list[Part | None] = []
+        for number, first in enumerate(range(0, len(parts), self.count)):
+            place = first + (self.count - 1 - self.rank if number % 2 else self.rank)
+            own.append(parts[place] if place < len(parts) else None)
+        return own
 
     def sum_numbers(self, numbers: Sequence[float]) -> list[float]:
         """Add each number to its like in all workers; every worker is given the same sums."""
@@ -51,6 +57,12 @@ class Workers:
         with _partners():
             dist.all_reduce(sums)
             return sums.tolist()
+
+    def largest(self, number: int) -> int:
+        """Give the largest of what the workers name."""
+        numbers = [0] * self.count
+        numbers[self.rank] = number
+        return int(max(self.sum_numbers(numbers)))
 
     def sum_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of its like in all workers, which have the same shapes in order."""
@@ -63,6 +75,15 @@ class Workers:
             sums = flat.split([tensor.numel() for tensor in bucket])
             for tensor, total in zip(bucket, sums, strict=True):
                 tensor.copy_(total.view_as(tensor))
+
+    def gather(self, items: Sequence[Part]) -> list[Part]:
+        """Give the items of all workers, in their order, to every one of them."""
+        if self.count == 1:
+            return list(items)
+        found: list[Any] = [None] * self.count
+        with _partners():
+            dist.all_gather_object(found, list(items))
+        return [item for each in found for item in each]
 
 
 def current_workers(device: str) -> Workers:

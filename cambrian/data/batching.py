@@ -6,7 +6,7 @@ Shapes: S samples, T positions, B images (samples without one have no row), R re
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -38,15 +38,22 @@ class Batch:
     """(B, 2) long, width and height of the images before they were padded; None if the border is kept."""
 
     def to(self, device: torch.device | str) -> Batch:
-        """Move to `device`."""
+        """Move to `device`, behind the caller's back if it is pinned."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """Copy into memory that a GPU can fetch from by itself."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
             self,
-            input_ids=self.input_ids.to(device),
-            labels=self.labels.to(device),
-            attention_mask=self.attention_mask.to(device),
-            placeholder=self.placeholder.to(device),
-            images={view: images.to(device) for view, images in self.images.items()},
-            sizes=None if self.sizes is None else self.sizes.to(device),
+            input_ids=change(self.input_ids),
+            labels=change(self.labels),
+            attention_mask=change(self.attention_mask),
+            placeholder=change(self.placeholder),
+            images={view: change(images) for view, images in self.images.items()},
+            sizes=None if self.sizes is None else change(self.sizes),
         )
 
 
@@ -84,6 +91,18 @@ def collate(
         images=images,
         sizes=_as_tensor(sizes),
     )
+
+
+def cut_by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Cut a batch into parts of at most `size` examples that need little padding; gives their places.
+
+    The longest come first, so that memory is short at once if it is at all. A batch that needs no cut keeps
+    its order.
+    """
+    places = list(range(len(lengths)))
+    if len(places) > size:
+        places.sort(key=lambda place: -lengths[place])
+    return [places[start : start + size] for start in range(0, len(places), size)]
 
 
 def load_images(

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from cambrian.data.batching import collate
+from cambrian.data.batching import Batch, collate
 from cambrian.data.conversation import Conversation, Turn
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.errors import UserError
@@ -31,6 +31,7 @@ from cambrian.lab.symbolic import (
 from cambrian.lab.world import SIDE, WORLD_VERSION, Scene
 from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, recompute_activations, save_language
+from cambrian.task import Amount, Prepared
 from cambrian.training import Conditions, ParameterGroup, fit, read_schedule, split_decay
 
 PROOF_QUESTIONS = 300
@@ -134,11 +135,20 @@ class LanguageTask:
             for start in starts
         ]
 
-    def loss(self, micro_batch: Samples) -> tuple[Tensor, Tensor]:
+    def prepare(self, part: Samples, /) -> Prepared:
+        """Collate the tokens, and the symbols of the scenes that are seen."""
+        batch = collate(part.examples, {}, pad_id=self._chat.pad_id, padding="right")
+        seen = [scene for scene in part.scenes if scene is not None]
+        amount = Amount(
+            examples=len(part.examples),
+            tokens=int(batch.attention_mask.sum()),
+            positions=batch.input_ids.numel(),
+        )
+        return Prepared(content=(batch, symbol_ids(seen, self._language.tokenizer)), amount=amount)
+
+    def loss(self, content: tuple[Batch, Tensor], /) -> tuple[Tensor, Tensor]:
         """Cross-entropy of answers and captions, summed, and the number of their tokens."""
-        batch = collate(micro_batch.examples, {}, pad_id=self._chat.pad_id, padding="right").to(self._device)
-        seen = [scene for scene in micro_batch.scenes if scene is not None]
-        symbols = symbol_ids(seen, self._language.tokenizer).to(self._device)
+        batch, symbols = content[0].to(self._device), content[1].to(self._device)
         states = language_states(self._language, batch.input_ids, batch.placeholder, symbols)  # (S, T, H)
         targets = batch.labels[:, 1:]
         supervised = targets != IGNORED

@@ -18,6 +18,7 @@ from cambrian.lab.objectives.table import NONE, build_objective
 from cambrian.lab.probe import probe
 from cambrian.lab.render import render_batch
 from cambrian.lab.world import WORLD_VERSION, make_scene
+from cambrian.task import Amount, Prepared
 from cambrian.training import Conditions, ParameterGroup, fit, read_schedule, split_decay
 
 SPLIT = "pretrain"
@@ -86,10 +87,14 @@ class Pretraining:
         """Keep the batch whole: contrast and balancing compare the images of a batch with each other."""
         return [batch]
 
-    def loss(self, micro_batch: SceneBatch) -> tuple[Tensor, Tensor]:
+    def prepare(self, part: SceneBatch, /) -> Prepared:
+        """Nothing is left to do."""
+        return Prepared(content=part, amount=Amount(examples=len(part.ids)))
+
+    def loss(self, content: SceneBatch, /) -> tuple[Tensor, Tensor]:
         """Loss summed over the images, and their number."""
-        count = torch.tensor(float(len(micro_batch.ids)), device=self._device)
-        return self._objective.loss(micro_batch.tensors) * count, count
+        count = torch.tensor(float(len(content.ids)), device=self._device)
+        return self._objective.loss(content.tensors) * count, count
 
     def ids(self, batch: SceneBatch) -> list[str]:
         """Names of the scenes."""

@@ -22,6 +22,7 @@ from cambrian.errors import UserError
 from cambrian.model.freezing import is_trained
 from cambrian.model.language import load_language, save_language
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.model.placement import place
 
 DESCRIPTION = "model.json"
 CONNECTOR = "connector.safetensors"
@@ -39,6 +40,7 @@ def assemble(
 ) -> MultimodalLLM:
     """Join encoders and an LLM by a fresh connector, drawn from `seed` alone; on the CPU, nothing frozen yet.
 
+    Encoders and LLM are in the type of their files, the connector in float32 (`cambrian.model.placement`).
     Examples are cut to `context` tokens, or to what the LLM was made for.
 
     Raises:
@@ -78,12 +80,17 @@ def assemble(
 
 
 def save_trained(model: MultimodalLLM, directory: Path) -> None:
-    """Write the parts that `freeze` let train into `directory`, made if need be."""
+    """Write the parts that `freeze` let train into `directory`, made if need be.
+
+    The LLM is rounded to the type of the files that it came from, here and in `model`; all else is float32.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     description = {"connector": model.connector_recipe, "template": model.chat.template.name}
     (directory / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
     save_file(model.connector.state_dict(), directory / CONNECTOR)
     if is_trained(model.llm):
+        for parameter in model.llm.parameters():
+            parameter.data = parameter.data.to(model.language.dtype)
         save_language(model.language, directory / LANGUAGE)
     for index, encoder in enumerate(model.eyes):
         if is_trained(encoder):
@@ -105,9 +112,9 @@ def load_connector(model: MultimodalLLM, directory: Path) -> None:
 
 
 def load_trained(
-    directory: Path, *, encoder_dirs: Sequence[Path], language_dir: Path | None = None
+    directory: Path, *, encoder_dirs: Sequence[Path], language_dir: Path | None = None, device: str = "cpu"
 ) -> MultimodalLLM:
-    """Read a trained model, in evaluation mode, on the CPU.
+    """Read a trained model, frozen and in evaluation mode, onto `device`, as `place` brings it there.
 
     `encoder_dirs` and `language_dir` say where the parts are that stayed frozen; a trained part comes from
     `directory`.
@@ -134,6 +141,8 @@ def load_trained(
         seed=0,
     )
     load_connector(model, directory)
+    model.requires_grad_(False)
+    place(model, device)
     return model.eval()
 
 

@@ -17,6 +17,7 @@ from cambrian.data.conversation import Pictures
 from cambrian.data.pictures import Size
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.precision import lowered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,7 @@ def _generate(model: MultimodalLLM, batch: Batch, max_new_tokens: int) -> list[l
     cache = DynamicCache(config=model.llm.config)
     mask = batch.attention_mask  # (S, T)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    on_cuda = model.device.type == "cuda"
-    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=on_cuda):
+    with lowered(model.device):
         states = model.states(batch, attention_mask=_needed(mask), position_ids=positions, cache=cache)
         tokens = _choose(model, states)
         said = [tokens]

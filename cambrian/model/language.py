@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
@@ -42,6 +43,8 @@ class Language:
     """None for an LLM that knows the place of a visual token by itself."""
     tokens: Mapping[str, Any] = field(default_factory=dict)
     """What transformers keeps beside a tokenizer: names of special tokens, the family's own chat template."""
+    dtype: torch.dtype = torch.float32
+    """Of the weights in the files it came from: what is trained from them is published in the same type."""
 
 
 def save_language(language: Language, directory: Path) -> None:
@@ -54,8 +57,10 @@ def save_language(language: Language, directory: Path) -> None:
         save_file(language.grid_positions.state_dict(), directory / GRID_POSITIONS)
 
 
-def load_language(directory: Path, dtype: str = "float32") -> Language:
-    """Read an LLM that `save_language` wrote, in evaluation mode on the CPU, weights as `dtype`.
+def load_language(directory: Path) -> Language:
+    """Read an LLM that `save_language` wrote, in evaluation mode on the CPU, weights in their files' type.
+
+    Weights stay in the files until they are used or changed, and take no memory of this process's own.
 
     Raises:
         UserError: if the directory holds none.
@@ -64,13 +69,14 @@ def load_language(directory: Path, dtype: str = "float32") -> Language:
     if missing:
         raise UserError(f"{directory} holds no LLM in Hugging Face's format: {', '.join(missing)} missing")
     with quiet():
-        llm = read_llm(directory, dtype)
+        llm = read_llm(directory, "auto")
         wrapped = PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)
     return Language(
         llm=llm,
         tokenizer=Tokenizer.from_file(str(directory / TOKENIZER)),
         grid_positions=_load_grid_positions(directory / GRID_POSITIONS),
         tokens=special_tokens(wrapped),
+        dtype=llm.dtype,
     )
 
 

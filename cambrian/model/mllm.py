@@ -6,7 +6,7 @@ M supervised positions, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,8 @@ class MultimodalLLM(nn.Module):
         self.grid_positions = language.grid_positions
         self.chat = chat
         self._language = language
+        self.in_step: Callable[[Batch, Tensor], Tensor] | None = None
+        """If layers are divided over workers: what a pass does besides, that all of them make the same."""
 
     @property
     def eyes(self) -> tuple[VisionEncoder, ...]:
@@ -98,6 +100,8 @@ class MultimodalLLM(nn.Module):
     ) -> Tensor:
         """Run the LLM over text and images: last hidden states (S, T, H), keys and values into `cache`."""
         embeddings = self.llm.get_input_embeddings()(batch.input_ids)  # (S, T, H)
+        if self.in_step is not None:
+            embeddings = self.in_step(batch, embeddings)
         inputs = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
         if not batch.images:
             assert not batch.placeholder.any(), "places for visual tokens, but no image"

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
 
-from cambrian.data.batching import ConversationBatches, collate, load_images
+from cambrian.data.batching import Batch, ConversationBatches, collate, cut_by_length, load_images
 from cambrian.data.conversation import Corpus
+from cambrian.data.pictures import Size, View
+from cambrian.data.tokenization import IGNORED, Example
+from cambrian.errors import BadImageError, UserError
+from cambrian.model.flops import count_flops
 from cambrian.model.freezing import is_trained, parameter_groups
 from cambrian.model.language import recompute_activations
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.optimizer import ParameterGroup
+from cambrian.task import Amount, LeftOut, Prepared
+
+LONGEST_REASON = 300
+"""Characters; an example that cannot be encoded is shown in the message about it, however long it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A conversation of the corpus, ready but for its image."""
+
+    index: int
+    """Place in the corpus."""
+    id: str
+    image: int | None
+    size: Size | None
+    """Of the image, where the border is cut off."""
+    example: Example | None
+    """None if it cannot be encoded."""
+    fault: str = ""
+    """Why not."""
+
+    @property
+    def length(self) -> int:
+        """Positions; 0 if it is left out."""
+        return 0 if self.example is None else len(self.example.input_ids)
 
 
 class MultimodalTask:
-    """Learn to say the answers of a corpus. The model is frozen as wanted, and on its device, before."""
+    """Learn to say the answers of a corpus. The model is frozen as wanted, and on its device, before.
+
+    What cannot be encoded, or has an image that cannot be decoded, is left out of its batch. Nothing takes
+    its place, and the loss is the mean over what is left.
+    """
 
     def __init__(
         self,
@@ -33,6 +68,8 @@ class MultimodalTask:
         self._batches = batches
         self._rates = rates
         self._weight_decay = weight_decay
+        # Only where there may be a peak to compare with.
+        self._flops = count_flops(model) if model.device.type == "cuda" else None
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Connector, SVA, LLM and vision, as far as they train."""
@@ -42,34 +79,45 @@ class MultimodalTask:
         """The trained parts."""
         return {name: part for name, part in self._model.named_children() if is_trained(part)}
 
-    def batch(self, step: int) -> list[int]:
-        """Places in the corpus of the examples of `step`."""
-        return self._batches.indices(step)
+    def batch(self, step: int) -> list[Sample]:
+        """Read and encode the examples of `step`: how long they are decides who works on which."""
+        return [self._sample(index) for index in self._batches.indices(step)]
 
-    def split(self, batch: list[int], micro_batch: int) -> list[list[int]]:
-        """Cut into parts of at most `micro_batch` examples."""
-        return [batch[start : start + micro_batch] for start in range(0, len(batch), micro_batch)]
+    def split(self, batch: list[Sample], micro_batch: int) -> list[list[Sample]]:
+        """Cut into parts of at most `micro_batch` examples of like length."""
+        cut = cut_by_length([sample.length for sample in batch], micro_batch)
+        return [[batch[place] for place in part] for part in cut]
 
-    def loss(self, micro_batch: list[int]) -> tuple[Tensor, Tensor]:
+    def prepare(self, part: list[Sample], /) -> Prepared:
+        """Load the images and collate."""
+        images, broken = self._load_images(part)
+        left_out: list[LeftOut] = []
+        kept: list[tuple[Sample, Example]] = []
+        for sample in part:
+            if sample.example is None or sample.index in broken:
+                reason = broken.get(sample.index, sample.fault)
+                left_out.append(LeftOut(index=sample.index, id=sample.id, reason=reason))
+            else:
+                kept.append((sample, sample.example))
+        if not kept:
+            return Prepared(left_out=tuple(left_out))
+        shown = [sample.size for sample, _ in kept if sample.image is not None]
+        examples = [example for _, example in kept]
+        batch = collate(examples, images, pad_id=self._model.chat.pad_id, padding="right", sizes=shown)
+        return Prepared(
+            content=batch.pinned() if self._model.device.type == "cuda" else batch,
+            amount=self._amount(batch, len(shown)),
+            left_out=tuple(left_out),
+        )
+
+    def loss(self, content: Batch, /) -> tuple[Tensor, Tensor]:
         """Summed cross-entropy of the supervised tokens, and their number."""
-        model = self._model
-        conversations = [self._corpus.conversation(index) for index in micro_batch]
-        places = [conversation.image for conversation in conversations]
-        images = load_images(self._corpus.pictures, places, model.views)
-        sizes = [None if place is None else self._corpus.image_size(place) for place in places]
-        examples = [
-            model.chat.encode(conversation, model.image_positions(size))
-            for conversation, size in zip(conversations, sizes, strict=True)
-        ]
-        shown = [size for size, place in zip(sizes, places, strict=True) if place is not None]
-        batch = collate(examples, images, pad_id=model.chat.pad_id, padding="right", sizes=shown)
-        batch = batch.to(model.device)
-        loss, count = model.loss(batch)
+        loss, count = self._model.loss(content.to(self._model.device))
         return loss, count.to(torch.float32)
 
-    def ids(self, batch: list[int]) -> list[str]:
+    def ids(self, batch: list[Sample]) -> list[str]:
         """Ids of the conversations."""
-        return [self._corpus.conversation(index).id for index in batch]
+        return [sample.id for sample in batch]
 
     def after_step(self, step: int) -> None:
         """Nothing follows an update."""
@@ -78,3 +126,48 @@ class MultimodalTask:
         """Those of the LLM's decoder layers, which need most."""
         recompute_activations(self._model.llm)
         return True
+
+    def _sample(self, index: int) -> Sample:
+        model = self._model
+        conversation = self._corpus.conversation(index)
+        image = conversation.image
+        size, example, fault = None, None, ""
+        try:
+            if image is not None and model.cuts_border:
+                size = self._corpus.image_size(image)
+            example = model.chat.encode(conversation, model.image_positions(size))
+        except UserError as error:
+            fault = shorten(str(error), LONGEST_REASON, placeholder=" ...")
+        return Sample(index=index, id=conversation.id, image=image, size=size, example=example, fault=fault)
+
+    def _load_images(self, part: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, str]]:
+        """Images of the samples, and of which places in the corpus they cannot be used, with the reason."""
+        seen = [sample for sample in part if sample.example is not None and sample.image is not None]
+        try:
+            return self._images(seen), {}
+        except BadImageError:
+            return self._load_one_by_one(seen)
+
+    def _load_one_by_one(self, seen: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, str]]:
+        each: list[dict[View, Tensor]] = []
+        broken: dict[int, str] = {}
+        for sample in seen:
+            try:
+                each.append(self._images([sample]))
+            except BadImageError as error:
+                broken[sample.index] = str(error)
+        views = dict.fromkeys(self._model.views) if each else ()
+        return {view: torch.cat([images[view] for images in each]) for view in views}, broken
+
+    def _images(self, samples: Sequence[Sample]) -> dict[View, Tensor]:
+        return load_images(self._corpus.pictures, [sample.image for sample in samples], self._model.views)
+
+    def _amount(self, batch: Batch, images: int) -> Amount:
+        lengths = batch.attention_mask.sum(1).tolist()
+        labels = int((batch.labels[:, 1:] != IGNORED).sum())
+        return Amount(
+            examples=len(lengths),
+            tokens=sum(lengths),
+            positions=batch.input_ids.numel(),
+            flops=self._flops.of(lengths, images=images, labels=labels) if self._flops else 0.0,
+        )

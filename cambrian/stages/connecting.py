@@ -17,6 +17,7 @@ from cambrian.errors import UserError
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
 from cambrian.model.freezing import freeze
+from cambrian.model.placement import bring
 from cambrian.model.task import MultimodalTask
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
@@ -58,7 +59,7 @@ def train_connected(
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
     freeze(model, stage=stage, vision=vision)
-    model.to(conditions.device)
+    conditions = bring(model, conditions, shard=context.runtime.shard)
     data, optimization = recipe["data"], recipe["optimization"]
     corpus = _open(data, context, model.views)
     batches = ConversationBatches(
@@ -69,7 +70,7 @@ def train_connected(
     )
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(task, schedule, conditions)
-    save_trained(model.cpu(), context.payload)
+    save_trained(model, context.payload)
     edge = max(1, len(result.losses) // 20)
     return {
         "steps": schedule.steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from cambrian.errors import UserError
+from cambrian.hardware import peak_flops
 from cambrian.runtime import Runtime
 from cambrian.stages.base import StageContext
 from cambrian.training import Conditions
@@ -28,9 +29,11 @@ def training_conditions(context: StageContext) -> Conditions:
     Raises:
         UserError: if there is no such device here.
     """
+    device = prepare_device(context.runtime)
     return Conditions(
         workdir=context.workdir,
-        device=prepare_device(context.runtime),
+        device=device,
+        peak_flops=peak_flops(torch.cuda.get_device_name(device)) if device.startswith("cuda") else None,
         micro_batch=context.runtime.micro_batch,
         checkpoint_seconds=context.runtime.checkpoint_seconds,
         tracker=context.tracker,

@@ -68,7 +68,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
 @lru_cache(maxsize=1)
 def _load(directory: Path, encoder_dirs: tuple[Path, ...], device: str) -> MultimodalLLM:
     """Load a finished model; all benchmarks of one model are asked in a row, so it is loaded once."""
-    return load_trained(directory, encoder_dirs=encoder_dirs).to(device)
+    return load_trained(directory, encoder_dirs=encoder_dirs, device=device)
 
 
 def _report(context: StageContext, passes: int, done: int, total: int) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cambrian.errors import UserError
-from cambrian.sweep.hardware import Gpu
+from cambrian.hardware import Gpu
+from cambrian.memory import FROZEN_BYTES
 from cambrian.sweep.memory import (
-    FROZEN_BYTES,
     Verdict,
     Work,
     artifact_bytes,

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cambrian.stages.features import features_key
+from cambrian.hardware import Gpu
 from cambrian.stages.base import Stage
+from cambrian.stages.features import features_key
 from cambrian.sweep.cost import UTILISATION
-from cambrian.sweep.hardware import Gpu
 from cambrian.sweep.memory import VALUE_BYTES, Work
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.work import TrainingWork
@@ -33,7 +33,7 @@ class Candidate:
 def worth_keeping(
     plan: Plan, works: Mapping[str, Work], gpu: Gpu, gpus: int, free_bytes: float
 ) -> tuple[str, ...]:
-    """Choose the features that save time: those that save most for their size come first, until the room ends.
+    """Choose the features that save time, those first that save most for their size, until the room ends.
 
     Args:
         plan: whose pending stages are to share them.

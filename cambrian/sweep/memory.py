@@ -6,13 +6,10 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cambrian.sweep.hardware import Gpu
+from cambrian.hardware import Gpu
+from cambrian.memory import FROZEN_BYTES, TRAINED_BYTES, fits_whole
 from cambrian.sweep.work import EvaluationWork, TrainingWork
 
-TRAINED_BYTES = 16
-"""Per trained parameter: bfloat16 weight and gradient, float32 weight and AdamW's two moments."""
-FROZEN_BYTES = 2
-"""Per frozen parameter, and per stored one: bfloat16."""
 CHECKPOINT_BYTES = 12
 """Per trained parameter: float32 weight and two moments."""
 CHECKPOINTS = 3
@@ -73,9 +70,14 @@ class Verdict:
 
 def training_memory(work: TrainingWork, *, gpus: int, sharded: bool, micro_batch: int) -> Memory:
     """Bytes on each GPU; whatever cannot be known (which tensors are alive together) is taken as the sum."""
-    trained = trained_parameters(work)
-    frozen = _all_parameters(work) - trained
     llm = work.llm
+    whole = TRAINED_BYTES * work.connector.parameters
+    divided = (TRAINED_BYTES if work.train_llm else FROZEN_BYTES) * llm.parameters
+    seen = sum(encoder.parameters for encoder in work.encoders)
+    if work.train_encoders:
+        divided += TRAINED_BYTES * seen
+    else:
+        whole += FROZEN_BYTES * seen
     unit = max(llm.layer_matrix, llm.head_matrix)
     layer = llm.saved_values * work.tokens
     inputs = llm.layers * llm.hidden * work.tokens
@@ -89,7 +91,7 @@ def training_memory(work: TrainingWork, *, gpus: int, sharded: bool, micro_batch
         values += sum(encoder.saved_values for encoder in work.encoders)
     values += work.connector.saved_values
     return Memory(
-        states=(TRAINED_BYTES * trained + FROZEN_BYTES * frozen) / (gpus if sharded else 1),
+        states=whole + divided / (gpus if sharded else 1),
         # This layer's weights and the next one's, and this layer's gradient if it has one.
         gathered=VALUE_BYTES * unit * (3 if work.train_llm else 2) if sharded else 0,
         activations=VALUE_BYTES * micro_batch * values,
@@ -126,10 +128,14 @@ def peak_memory(work: Work, *, gpus: int, sharded: bool, micro_batch: int) -> Me
 
 @lru_cache(maxsize=1 << 16)
 def judge(work: Work, gpu: Gpu, gpus: int) -> tuple[Verdict, Memory]:
-    """Find the largest micro-batch that fits, whole models before sharded ones, and its memory."""
-    asked = micro_batch = _asked(work, gpus)
-    while micro_batch >= 1:
-        for sharded in (False, True) if gpus > 1 else (False,):
+    """Find the largest micro-batch that fits, whole models before sharded ones, and its memory.
+
+    Training is sharded where `fits_whole` says so, as it is when it runs, or where nothing else helps.
+    """
+    asked = _asked(work, gpus)
+    for sharded in _ways(work, gpu, gpus):
+        micro_batch = asked
+        while micro_batch >= 1:
             memory = peak_memory(work, gpus=gpus, sharded=sharded, micro_batch=micro_batch)
             if memory.total <= USABLE * gpu.memory:
                 verdict = Verdict(
@@ -141,7 +147,7 @@ def judge(work: Work, gpu: Gpu, gpus: int) -> tuple[Verdict, Memory]:
                     least_gpus=smallest_fit(work, gpu),
                 )
                 return verdict, memory
-        micro_batch //= 2
+            micro_batch //= 2
     verdict = Verdict(
         fits=False,
         gpus=gpus,
@@ -151,6 +157,17 @@ def judge(work: Work, gpu: Gpu, gpus: int) -> tuple[Verdict, Memory]:
         least_gpus=smallest_fit(work, gpu),
     )
     return verdict, peak_memory(work, gpus=gpus, sharded=gpus > 1, micro_batch=1)
+
+
+def _ways(work: Work, gpu: Gpu, gpus: int) -> tuple[bool, ...]:
+    """Whether to shard: what to try, in this order."""
+    if gpus == 1:
+        return (False,)
+    if isinstance(work, EvaluationWork):
+        return (False, True)
+    trained = trained_parameters(work)
+    whole = fits_whole(trained=trained, frozen=_all_parameters(work) - trained, memory=gpu.memory)
+    return (False, True) if whole else (True,)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cambrian.hardware import GPUS, Gpu, find_gpu
 from cambrian.recipe import Data, Encoder, Recipe
 from cambrian.runtime import Hardware
 from cambrian.sweep.connector_shapes import Concat, Connector, Resampler, Sva
 from cambrian.sweep.cost import Correction, Finished, Price, calibrate, correct, price
-from cambrian.sweep.hardware import GPUS, Gpu, find_gpu
 from cambrian.sweep.memory import Work, smallest_fit
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.shapes import ENCODERS, read_llm

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cambrian.config import Study, read_study
 from cambrian.errors import UserError
+from cambrian.hardware import find_gpu
 from cambrian.sweep.bucket_store import open_store
 from cambrian.sweep.cost import price
 from cambrian.sweep.execute import execute, worker_count
@@ -18,7 +19,6 @@ from cambrian.sweep.fidelity import print_fidelity
 from cambrian.sweep.garbage import collect
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
 from cambrian.sweep.halving import halve
-from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.picture import draw_plan
 from cambrian.sweep.plan import Plan, Run, make_plan, name_apart

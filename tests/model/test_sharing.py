@@ -18,13 +18,13 @@ from cambrian.stages.launch import run_stage
 
 
 def train(
-    root: Path, parts: Path, processes: int = 1, **recipe: Any
+    root: Path, parts: Path, processes: int = 1, shard: bool = False, micro_batch: int = 0, **recipe: Any
 ) -> tuple[list[float], dict[str, Tensor]]:
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     context = StageContext(
         payload=root,
         workdir=root / "work",
-        runtime=Runtime(store=root, processes=processes),
+        runtime=Runtime(store=root, processes=processes, shard=shard, micro_batch=micro_batch),
         tracker=SilentTracker(),
         progress=lambda done, total: None,
     )
@@ -34,11 +34,14 @@ def train(
 
 
 def assert_like(
-    one: tuple[list[float], dict[str, Tensor]], other: tuple[list[float], dict[str, Tensor]]
+    one: tuple[list[float], dict[str, Tensor]],
+    other: tuple[list[float], dict[str, Tensor]],
+    atol: float = 1e-5,
 ) -> None:
     assert one[0] == pytest.approx(other[0], rel=1e-6)
+    assert one[1].keys() == other[1].keys()
     for name, value in one[1].items():
-        torch.testing.assert_close(value, other[1][name], rtol=1e-4, atol=1e-5, msg=name)
+        torch.testing.assert_close(value, other[1][name], rtol=1e-4, atol=atol, msg=name)
 
 
 @pytest.mark.slow

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cambrian.hardware import find_gpu
 from cambrian.sweep.composition import axes, compose
 from cambrian.sweep.connector_shapes import Concat
-from cambrian.sweep.hardware import find_gpu
 from cambrian.sweep.shapes import ENCODERS, Encoder, Llm, read_llm
 from cambrian.sweep.work import TEXT, TrainingWork
 

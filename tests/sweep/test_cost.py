@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from published import A100, ANCHORS, HELD_OUT, LLMS, TOY, llava
 
 from cambrian.errors import UserError
+from cambrian.hardware import GIB, GPUS, Gpu, find_gpu
 from cambrian.sweep.cost import (
     FASTEST,
     MARGIN,
@@ -20,7 +21,6 @@ from cambrian.sweep.cost import (
     correct,
     price,
 )
-from cambrian.sweep.hardware import GIB, GPUS, Gpu, find_gpu
 from cambrian.sweep.memory import judge, peak_memory, smallest_fit
 from cambrian.sweep.shapes import ENCODERS
 from cambrian.sweep.work import EvaluationWork, prefill_flops, training_flops
@@ -46,7 +46,7 @@ def test_flops_of_a_toy_by_hand(change: dict[str, bool], encoders: int, llm: int
 
 
 def test_seconds_and_disk_of_a_toy_by_hand() -> None:
-    gpu = Gpu(name="toy", flops=1000.0, memory=GIB, bandwidth=1.0, source="")
+    gpu = Gpu(name="toy", flops=1000.0, memory=GIB, bandwidth=1.0, source="", cuda_names=())
     bill = price(TOY, gpu, 2)
     total = 7 * (1000 + 336 + 13120 + 720)
     assert bill.seconds == pytest.approx(total / (2 * 1000 * UTILISATION))
@@ -143,7 +143,7 @@ def test_evaluation_by_hand() -> None:
         batch_size=4,
     )
     assert prefill_flops(work).total == 1000 + 112 + 2880 + 400 + 80
-    gpu = Gpu(name="toy", flops=1e6, memory=GIB, bandwidth=1e4, source="")
+    gpu = Gpu(name="toy", flops=1e6, memory=GIB, bandwidth=1e4, source="", cuda_names=())
     # A token waits for a quarter of the weights, and for keys and values: 2 x 2 bytes x 2 layers x 2 x 11.
     token = (2 * 388 / 4 + 176) / (1e4 * 0.4)
     bill = price(work, gpu, 2)

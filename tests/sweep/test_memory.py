@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import LLMS, TOY, llava
 
+from cambrian.hardware import GPUS
 from cambrian.sweep.cost import price
-from cambrian.sweep.hardware import GPUS
 from cambrian.sweep.memory import judge, peak_memory, smallest_fit
 
 
@@ -41,8 +41,10 @@ def test_the_smallest_fit_fits_and_one_less_does_not(llm: str, gpu: str, tune: b
         ("vicuna_7b", True, "a100-40gb", 8, "fits, sharded"),
         ("vicuna_7b", True, "a100-80gb", 1, "does not fit, needs at least 2 GPUs, sharded"),
         ("vicuna_7b", True, "h200-141gb", 1, "fits"),
-        ("vicuna_13b", True, "a100-40gb", 8, "fits with micro-batch 8, sharded"),
-        ("vicuna_13b", True, "rtx4090-24gb", 8, "does not fit, needs at least 11 GPUs, sharded"),
+        ("vicuna_7b", True, "h200-141gb", 8, "fits"),
+        ("yi_34b", False, "a100-80gb", 8, "fits, sharded"),
+        ("vicuna_13b", True, "a100-40gb", 8, "fits with micro-batch 4, sharded"),
+        ("vicuna_13b", True, "rtx4090-24gb", 8, "does not fit, needs at least 12 GPUs, sharded"),
         ("yi_34b", True, "a100-80gb", 4, "does not fit, needs at least 8 GPUs, sharded"),
     ],
 )
@@ -67,7 +69,9 @@ def test_memory_of_a_toy_by_hand() -> None:
     assert memory.activations == 2 * 2 * values
     assert memory.logits == 12 * 2 * 3 * 10
     sharded = peak_memory(TOY, gpus=4, sharded=True, micro_batch=2)
-    assert sharded.states == (16 * (388 + 36) + 2 * 100) / 4
+    assert sharded.states == 16 * 36 + 2 * 100 + 16 * 388 / 4
+    unfrozen = peak_memory(replace(TOY, train_encoders=True), gpus=4, sharded=True, micro_batch=2)
+    assert unfrozen.states == 16 * 36 + 16 * (388 + 100) / 4
     assert sharded.gathered == 3 * 2 * 144
     kept = peak_memory(replace(TOY, checkpointing=False), gpus=4, sharded=True, micro_batch=2)
     assert kept.activations - sharded.activations == 2 * 2 * 5 * (66 - 2 * 4)

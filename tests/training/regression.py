@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cambrian.stages.base import Artifact, StageContext, StageKind
 from cambrian.stages.device import training_conditions
+from cambrian.task import Amount, Prepared
 from cambrian.training import ParameterGroup, Schedule, fit, split_decay
 
 Rows = list[int]
@@ -56,7 +57,10 @@ class Regression:
     def split(self, batch: Rows, micro_batch: int) -> list[Rows]:
         return [batch[start : start + micro_batch] for start in range(0, len(batch), micro_batch)]
 
-    def loss(self, micro_batch: Rows) -> tuple[Tensor, Tensor]:
+    def prepare(self, part: Rows, /) -> Prepared:
+        return Prepared(content=part, amount=Amount(examples=len(part)))
+
+    def loss(self, micro_batch: Rows, /) -> tuple[Tensor, Tensor]:
         self.passes.append(len(micro_batch))
         rows = torch.tensor(micro_batch, dtype=torch.float32)
         inputs = torch.stack([torch.sin(rows * frequency) for frequency in (1, 2, 3, 4)], dim=1)

