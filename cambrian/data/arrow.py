@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,8 @@ from cambrian.errors import DataError
 
 COLUMNS = ("id", "conversations")
 IMAGE = "image"
-_PLACE = re.compile(r"row (\d+)(?:, .*)?", re.DOTALL)
+ROW = "row "
+"""What rows and their images are called by begins with it; their number follows."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ArrowTable:
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Give row `number`; its image is called after its place."""
         row = dict(self.rows[number])
-        return {**row, IMAGE: f"row {number + 1}"} if self.has_image[number] else row
+        return {**row, IMAGE: f"{ROW}{number + 1}"} if self.has_image[number] else row
 
     def lines(self, numbers: Sequence[int]) -> list[int]:
         """Give the numbers of rows, counted from 1."""
@@ -44,26 +44,21 @@ class ArrowTable:
 
     def place(self, number: int) -> str:
         """Say where row `number` is."""
-        return f"row {number + 1}"
+        return f"{ROW}{number + 1}"
 
     def absence(self, name: str) -> str:
-        """Say why there is no such image; empty if there is one."""
+        """Say why there is no such image; a path instead of its bytes, which may lead anywhere, is none."""
+        return "" if self._content(name) is not None else "is a path, its bytes are not in the data set"
+
+    def get(self, name: str) -> bytes:
+        """Give the content of an image."""
         content = self._content(name)
-        return (
-            ""
-            if isinstance(content, bytes) or content.is_file()
-            else f"is not in the data set, nor {content}"
-        )
+        assert content is not None, f"{name} has no image"
+        return content
 
-    def get(self, name: str) -> Path | bytes:
-        """Give the content of an image, or its file."""
-        return self._content(name)
-
-    def _content(self, name: str) -> Path | bytes:
-        found = _PLACE.fullmatch(name)
-        assert found is not None and self.images is not None, f"no image is called {name!r}"
-        image = self.images[int(found[1]) - 1][IMAGE]
-        return image["bytes"] if image["bytes"] is not None else Path(image["path"])
+    def _content(self, name: str) -> bytes | None:
+        assert self.images is not None, "a data set of text alone"
+        return self.images[int(name.removeprefix(ROW)) - 1][IMAGE]["bytes"]
 
 
 def open_tables(paths: Sequence[Path]) -> ArrowTable:

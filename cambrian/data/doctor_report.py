@@ -37,8 +37,8 @@ def print_report(report: Mapping[str, Any]) -> None:
     if overlap["with"]:
         print(
             f"against {overlap['with']}: {len(overlap['rows']):,} rows in both, "
-            f"{overlap['same_images']:,} files of images in both, {len(overlap['images']):,} images are copies "
-            f"of others ({overlap['rejected']:,} similar ones are not)"
+            f"{overlap['same_images']:,} files of images in both, {len(overlap['images']):,} images are "
+            f"copies of others ({overlap['rejected']:,} similar ones are not)"
         )
         for name in ("rows", "images"):
             for one in overlap[name][:SHOWN]:

@@ -130,9 +130,9 @@ def _members(path: Path) -> list[Member]:
 def _headers(path: Path) -> list[tuple[str, int, int]]:
     try:
         with tarfile.open(path, "r:") as archive:
-            found = [(one.name, one.offset_data, one.size) for one in archive if one.isreg()]
+            members = [one for one in archive if one.isreg() and one.sparse is None]
             end = archive.offset
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         raise DataError(
             f"{path} cannot be read at random: {error}; it should be a whole tar file that is not compressed"
         ) from error
@@ -140,8 +140,8 @@ def _headers(path: Path) -> list[tuple[str, int, int]]:
         file.seek(end)
         # The reader takes a file that breaks off for one that ends; a whole one ends with empty blocks.
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise DataError(f"{path} is truncated: it has no end mark after {len(found):,} files")
-    return found
+            raise DataError(f"{path} is truncated: it has no end mark after {len(members):,} files")
+    return [(one.name, one.offset_data, one.size) for one in members]
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from datasets import Dataset, Features, Image, Value
+from datasets.arrow_writer import ArrowWriter
 from PIL import Image as Picture
 
 from cambrian.data.pictures import View
@@ -180,6 +181,22 @@ def test_a_data_set_of_the_hub_is_found_in_the_cache(tmp_path: Path) -> None:
         DataError, match=r"'org/none' is not in the cache .* runtime.download=true fetches it"
     ):
         describe("org/none", download=False)
+
+
+def test_a_path_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(png(5))
+    made = table(images=[png(10), png(20)]).cast_column("image", Image(decode=False))
+    cells = [{"bytes": png(10), "path": None}, {"bytes": None, "path": str(tmp_path / "x.png")}]
+    made = made.remove_columns("image").add_column("image", cells).cast_column("image", Image(decode=False))
+    (tmp_path / "mine").mkdir()
+    with ArrowWriter(path=str(tmp_path / "mine" / "data-00000.arrow"), features=made.features) as writer:
+        for one in made:
+            writer.write(one)
+        writer.finalize()
+    _, found = survey(tmp_path / "mine")
+    assert [str(fault) for fault in found.faults] == [
+        "row 2: its image is a path, its bytes are not in the data set: row 2"
+    ]
 
 
 def test_columns_that_rows_need_are_named(tmp_path: Path) -> None:
