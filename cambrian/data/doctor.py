@@ -132,6 +132,7 @@ def _compare(
         "with": str(against),
         "rows": shared,
         "images": [vars(leak) for leak in leaks],
+        "same_images": len(same),
         "rejected": rejected,
     }
     return report, leaks, leaking if other.rows is None else {}
