@@ -176,7 +176,7 @@ def _checksums(path: Path) -> Iterator[tuple[str, str]]:
     if (path / _CHECKSUMS).is_file():
         for line in (path / _CHECKSUMS).read_text().splitlines():
             digest, _, name = line.partition("  ")
-            yield name, digest
+            yield name or _STATE, digest  # a line without a name was written when there was one file
 
 
 def _newest_first(directory: Path) -> list[Path]:

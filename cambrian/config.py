@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
+from cambrian.benchmarks.hub.places import contents_of
+from cambrian.benchmarks.suite import known_names, select
 from cambrian.checks import check_recipe
 from cambrian.data_choice import files_of, read_data
 from cambrian.encoder_choice import copies_of, read_encoder
-from cambrian.errors import ConfigError, unknown_name
+from cambrian.errors import ConfigError, UserError, unknown_name
 from cambrian.exclusion import read_exclusions
 from cambrian.first_looks import read_halving, read_preflight, read_proxy
 from cambrian.llm_choice import directories_of, read_language
@@ -146,10 +149,11 @@ class _Reader:
         llm = self.once(notes, read_language, config["llm"], at, not scale.world)
         connector = self.once(notes, _read_connector, config["connector"], at, grids)
         # A directory that is not there is a fault of the runtime.
-        files = (not scale.world, read_data_place(config["data"], []), config["data_faults"], download)
+        place = read_data_place(config["data"], [])
+        files = (not scale.world, place, config["data_faults"], download)
         adapter = self.once(notes, read_data, config["adapter"], at, "adapter", *files)
         instruct = self.once(notes, read_data, config["instruct"], at, "instruct", *files)
-        benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at)
+        benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at, place)
         vision_lr = self.once(notes, _read_vision_lr, config["vision"], at)
         seed = read_value(int, config["seed"], "seed", notes.faults)
         if notes.faults or notes.missing:
@@ -213,11 +217,19 @@ def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -
     return settings
 
 
-def _read_benchmarks(notes: Notes, node: Node, at: str) -> Benchmarks | None:
+def _read_benchmarks(notes: Notes, node: Node, at: str, place: Path | None) -> Benchmarks | None:
     section = _section(notes, node, at, f"benchmarks '{node['name']}'")
     if section is None:
         return None
-    return read(Benchmarks, {"name": node["name"], **section}, "benchmarks", notes.faults)
+    benchmarks = read(Benchmarks, {"name": node["name"], **section}, "benchmarks", notes.faults)
+    if benchmarks is None or not {*benchmarks.include} <= {*known_names()}:
+        return benchmarks  # names are checked with all else
+    real = [row.id for row in select(benchmarks.include) if row.source == "hub"]
+    try:
+        return replace(benchmarks, contents=contents_of(real, place))
+    except UserError as error:
+        notes.faults.append(f"benchmarks: {error}")
+        return None
 
 
 def _read_vision_lr(notes: Notes, node: Node, at: str) -> float:

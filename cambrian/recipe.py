@@ -150,6 +150,8 @@ class Benchmarks:
     questions: int
     """Per benchmark; 0 asks all there are."""
     seed: int
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Benchmark -> what its local copy is known by, wherever it lies; others come from the hub."""
 
 
 @dataclass(frozen=True, kw_only=True)

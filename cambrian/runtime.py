@@ -43,6 +43,10 @@ class Runtime:
     """Examples per forward pass; 0 means the whole global batch. The global batch stays as it is."""
     checkpoint_seconds: float = 20.0
     """Least time between two checkpoints of a training stage."""
+    keep_features: str = "auto"
+    """Whether features of frozen encoders are kept for other stages: true, false, or auto (where it pays)."""
+    features: tuple[str, ...] = ()
+    """Names of those for which a plan found that it pays."""
     data: Path | None = None
     """Directory with the data sets of training, and below `benchmarks` copies of benchmarks."""
     download: bool = False

@@ -18,6 +18,8 @@ from cambrian.sweep.place import locate_store
 SHARD: Mapping[str, bool | None] = MappingProxyType({"auto": None, "true": True, "false": False})
 """Whether the processes of a stage divide the model among them."""
 
+KEEPING = ("auto", "true", "false")
+
 
 def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Runtime | None:
     """Read how and where to run; None, and what is wrong goes to `faults`, if it makes no sense."""
@@ -25,6 +27,7 @@ def read_runtime(config: Mapping[str, Any], group: str, faults: list[str]) -> Ru
     values = {
         **config["runtime"],
         "shard": _read_shard(config["runtime"].get("shard", "auto"), faults),
+        "keep_features": _read_keeping(config["runtime"].get("keep_features", "auto"), faults),
         "cluster": config["cluster"]["name"],
         "address": config["cluster"]["address"],
         "trackers": ["jsonl"] + (["wandb"] if tracker["name"] == "wandb" else []),
@@ -102,6 +105,14 @@ def read_hardware(config: Mapping[str, Any], faults: list[str]) -> Hardware | No
     return hardware
 
 
+def _read_keeping(given: object, faults: list[str]) -> str:
+    """Read whether features of frozen encoders are kept."""
+    word = str(given).lower()
+    if word not in KEEPING:
+        faults.append(unknown_name("value of runtime.keep_features", word, KEEPING))
+    return word
+
+
 @dataclass(frozen=True, kw_only=True)
 class _RuntimeSettings:
     cluster: str
@@ -114,6 +125,7 @@ class _RuntimeSettings:
     gpu_fraction: float
     micro_batch: int
     checkpoint_seconds: float
+    keep_features: str
     download: bool
     trackers: tuple[str, ...]
     wandb_mode: str

@@ -28,6 +28,11 @@ BROKEN = {
     "words that do not parse": (["encoder=[siglip"], "cannot read"),
     "no threads": (["runtime.threads=0"], "runtime.threads must be at least 1"),
     "no process": (["runtime.processes=0"], "runtime.processes must be at least 1"),
+    "a model divided over one process": (
+        ["runtime.shard=true"],
+        "set runtime.processes to the number of GPUs",
+    ),
+    "no way to divide": (["runtime.shard=ture"], "value of runtime.shard 'ture'"),
     "two processes on one GPU": (["runtime.processes=2", "runtime.device=cuda:1"], "set runtime.device=cuda"),
     "more than a GPU": (["runtime.gpu_fraction=1.5"], "above 0 and at most 1, got 1.5"),
 }

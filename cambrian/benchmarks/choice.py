@@ -13,18 +13,25 @@ import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cambrian.benchmarks.text import normalise, normalise_options, plain, refuses
+from cambrian.benchmarks.quantities import quantity
+from cambrian.benchmarks.text import corrections, normalise, normalise_options, plain, refuses
+from cambrian.benchmarks.wrapping import unwrap
 
 _CLOSE = r"[)\]}]?"
-_BARE = r"[(\[{]?([A-Za-z])(?![\w'-])" + _CLOSE
+_BARE = r"[\"'\u201c\u2018(\[{]?([A-Za-z])(?!\w|['-]\w)" + _CLOSE
 _END = r"(?=[.,;:!\n)]|$)"
 
 _WHOLE = re.compile(rf"[^\w]*(?:(?:option|choice|answer|letter)\b[ :]{{0,2}})?{_BARE}[^\w]*", re.IGNORECASE)
+_REPEATED = re.compile(r"[^\w]*([A-Za-z])(?:[^\w]+\1)+[^\w]*")
+_SURELY = (
+    r"indeed|definitely|probably|likely|most likely|clearly|actually|certainly|obviously|surely"
+    r"|perhaps|maybe|possibly"
+)
 _DECLARED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\b(?:answer|choose|pick|select|go with|correct (?:one|option|choice|letter))\b"
-        r"(?: (?:is|would be|should be|must be|the|option|choice|letter)\b){0,4}[ :=>\n-]{0,4}"
+        r"\b(?:answer|ans|choose|pick|select|go with|correct (?:one|option|choice|letter))\b\.?"
+        rf"(?: (?:is|would be|should be|must be|the|option|choice|letter|{_SURELY})\b){{0,4}}[ :=>\n-]{{0,4}}"
         rf"(?:(?:option|choice|letter) )?{_BARE}",
         rf"(?<![\w']){_BARE} (?:is|seems|must be) (?:the )?(?:correct|right|best|answer)\b",
     )
@@ -35,9 +42,12 @@ _MARKED = (
     re.compile(r"(?<!\w)[(\[{]([A-Za-z])[)\]}]"),
     re.compile(r"^([A-Za-z])(?:[.):](?!\w)| ?[-\u2013\u2014,](?= ))", re.MULTILINE),
     re.compile(r"^([A-Za-z])$", re.MULTILINE),
-    re.compile(r"^([A-Z])(?= (?:is|because|since|as|seems|looks)\b)", re.MULTILINE),
+    re.compile(r"(?:^|[,;:.] |\bthat )([A-Z])(?= (?:is|because|since|as|seems|looks)\b)", re.MULTILINE),
     re.compile(rf"\b(?:[Oo]ption|[Cc]hoice|[Ll]etter) {_BARE}"),
-    re.compile(rf"(?:\b(?i:is|be|say|think|believe|guess|so|thus|hence|it's|but)|[,:=-]) ([A-Za-z]){_END}"),
+    re.compile(
+        rf"(?:\b(?i:is|be|say|think|believe|guess|so|thus|hence|it's|but|{_SURELY})|[,:=-])"
+        rf" ([B-Zb-z]|A){_END}"
+    ),
 )
 _JOINED = re.compile(rf"[.)\]}}]? ?(?:\bor\b|\band\b|/|&|,) ?(?:option )?{_BARE}", re.IGNORECASE)
 
@@ -80,34 +90,62 @@ class _Options:
 def parse_choice(raw: str, options: Sequence[str]) -> str | None:
     """Read which option `raw` chooses: its upper-case letter, or None."""
     assert 0 < len(options) <= len(string.ascii_uppercase), f"{len(options)} options"
-    text = plain(_unboxed(raw))
+    text = plain(unwrap(raw))
     known = _Options(texts=normalise_options(tuple(map(plain, options))))
-    whole = _WHOLE.fullmatch(text)
-    if whole and whole[1].upper() in known.letters:
-        return whole[1].upper()
-    named = known.named(normalise(text))
-    if named:
-        return named
+    for tail in corrections(text):
+        letter = _outright(_ITS.sub("", tail, count=1), known) or _only(_declared(tail, known))
+        if letter:
+            return letter
+    outright = _outright(text, known)
+    if outright:
+        return outright
     affirmed = _affirmed(text, known)
     for evidence in (_declared(affirmed, known), _declared_text(affirmed, known)):
         if evidence:
             return _only(evidence)
-    if refuses(text) and not any(refuses(option) for option in options):
-        return None
+    refusal_is_an_option = any(refuses(option) for option in options)
+    hedged, _, rest = text.rpartition(" but ")
+    if not refusal_is_an_option and refuses(text):
+        if not hedged or refuses(rest):
+            return None
+        affirmed = _affirmed(rest, known)
     marked = _labels(affirmed, _MARKED, known) | _label_before_text(affirmed, known)
-    return _only(marked or known.mentioned(affirmed.rpartition(" but ")[2]))
+    found = marked or known.mentioned(affirmed.rpartition(" but ")[2])
+    return _only(found) or (None if marked else _quantity(raw, options))
+
+
+_ITS = re.compile(
+    r"^(?:(?:it|that|this) (?:is|should be|must be)|it's|that's|should be|must be) ", re.IGNORECASE
+)
+_LABEL_FIRST = re.compile(r"[(\[{]?[Aa](?:[)\]}.:,]|$)")
+
+
+def _outright(text: str, options: _Options) -> str | None:
+    """The letter where the whole text is a label, said once or again and again, or one option."""
+    whole = _WHOLE.fullmatch(text) or _REPEATED.fullmatch(text)
+    if whole and whole[1].upper() in options.letters:
+        return whole[1].upper()
+    # What is left of "A: lamp" without the article would be "lamp", but it names two options.
+    return None if _LABEL_FIRST.match(text) else options.named(normalise(text))
+
+
+def _quantity(raw: str, options: Sequence[str]) -> str | None:
+    """The one option with the quantity that the text gives, where all options are quantities."""
+    offered = [quantity(option) for option in options]
+    found = quantity(raw)
+    if found is None or None in offered:
+        return None
+    fitting = [
+        letter
+        for letter, option in zip(string.ascii_uppercase, offered, strict=False)
+        if option and option[0] == found[0] and (option[1] == found[1] or not option[1] or not found[1])
+    ]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def normalise_words(text: str) -> str:
     """Normalise running text in which options are looked for; clauses stay apart."""
     return " | ".join(normalise(clause) for clause in re.split(r"[.,;:!?\n](?!\w)", text))
-
-
-def _unboxed(raw: str) -> str:
-    # Some models wrap the final answer in a tag or in LaTeX's box.
-    bare = re.sub(r"\\text\{([^{}]{1,100})\}", r"\1", raw)
-    bare = re.sub(r"\\boxed\{([^{}]{1,100})\}", r"answer: \1 ", bare)
-    return re.sub(r"<answer>", "answer: ", bare, flags=re.IGNORECASE).replace("</answer>", " ")
 
 
 def _only(letters: set[str]) -> str | None:

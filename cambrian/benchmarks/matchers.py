@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cambrian.benchmarks.choice import parse_choice
-from cambrian.benchmarks.text import digits_for_words, normalise, normalise_options, plain, refuses
+from cambrian.benchmarks.quantities import parse_number
+from cambrian.benchmarks.spoken import fold_text, parse_short, parse_text, parse_yes_no
+from cambrian.benchmarks.text import normalise
 from cambrian.errors import UserError, unknown_name
 
 
@@ -25,7 +25,9 @@ class Matcher:
 
     name: str
     parse: Callable[[str, Sequence[str]], str | None]
-    """(raw text, options) -> canonical answer; also reads the benchmark's own answers."""
+    """(raw text, options) -> canonical answer, or None."""
+    wanted: Callable[[str, Sequence[str]], str | None]
+    """The same for the benchmark's own answers, which refuse and declare nothing."""
     same: Callable[[str, str], bool]
     """(given, wanted), both canonical -> whether the given answer is right."""
     answers: int | None = None
@@ -36,78 +38,22 @@ class Matcher:
         return Parsed(value=self.parse(raw, options))
 
 
-def parse_short(raw: str, options: Sequence[str]) -> str | None:
-    """Read a short answer; with options, only one of them (up to spelling) counts as an answer."""
-    value = normalise(raw)
-    if options:
-        return value if value and value in normalise_options(tuple(options)) else None
-    return value if value and not refuses(raw) else None
+def _closed(parse: Callable[[str], str | None]) -> Callable[[str, Sequence[str]], str | None]:
+    """Read an answer whose form does not depend on the options."""
+    return lambda raw, options: parse(raw)
 
 
-_YES_NO = {"yes": "yes", "yeah": "yes", "yep": "yes", "no": "no", "nope": "no"}
-_YES_NO_WORD = "|".join(_YES_NO)
-_YES_NO_BOTH = re.compile(r"\b(?:yes|no) ?(?:or|and|/) ?(?:yes|no)\b")
-_YES_NO_FIRST = re.compile(rf"[^\w]*({_YES_NO_WORD})\b(?! (?:idea|way|information|answer|clue)\b)")
-_YES_NO_DECLARED = re.compile(rf"\banswer(?: is)?[ :\n]{{0,3}}({_YES_NO_WORD})\b")
-# A `no` before a noun is no answer: whether "there is no dog" means no depends on the question.
-_YES_NO_ALONE = re.compile(rf"(?<!not )\b({_YES_NO_WORD})(?=[.,;!?)\"'\n]|$)")
+def _choice(raw: str, options: Sequence[str]) -> str | None:
+    # Some sets of questions with options hold a few without; these are open.
+    return parse_choice(raw, options) if options else parse_short(raw, ())
 
 
-def parse_yes_no(raw: str, options: Sequence[str]) -> str | None:
-    """Read yes or no: as the first word, after `answer is`, or as the one such word that stands alone."""
-    text = plain(raw).lower()
-    if _YES_NO_BOTH.search(text):
-        return None
-    declared = {_YES_NO[word] for word in _YES_NO_DECLARED.findall(text)}
-    if declared:
-        return declared.pop() if len(declared) == 1 else None
-    first = _YES_NO_FIRST.match(text)
-    if first:
-        return _YES_NO[first[1]]
-    if refuses(raw):
-        return None
-    alone = {_YES_NO[word] for word in _YES_NO_ALONE.findall(text)}
-    return alone.pop() if len(alone) == 1 else None
+def _wanted_choice(answer: str, options: Sequence[str]) -> str | None:
+    return parse_choice(answer, options) if options else normalise(answer) or None
 
 
-_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-# Neither digits inside words, dates, times and fractions nor `nan` and `inf` are numbers here.
-_NUMBER = re.compile(
-    r"(?<![\w./:,^-])[$€£¥]?(-?[$€£¥]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d{1,3})?|-?\.\d+)"
-    r"(?![\w/:^]|[.,-]\d)"
-    rf"(?: ({'|'.join(_SCALES)})\b)?"
-)
-_ANSWER_IS = re.compile(r"\banswer(?: is)?[ ;=]{0,3}(?=[\d$€£¥.-])")
-
-
-def parse_number(raw: str, options: Sequence[str]) -> str | None:
-    """Read a number: the one after `answer is`, or the only one in the text (equal ones count once)."""
-    if refuses(raw):
-        return None
-    text = " ".join(digits_for_words(_number_tokens(raw)))
-    declared = [_NUMBER.match(text, match.end()) for match in _ANSWER_IS.finditer(text)]
-    found = [match for match in declared if match] or _NUMBER.finditer(text)
-    numbers = {_value(match) for match in found}
-    if len(numbers) != 1:
-        return None
-    value = numbers.pop()
-    return f"{value:.15g}" if math.isfinite(value) else None
-
-
-def _number_tokens(raw: str) -> Iterator[str]:
-    # What may surround a number is dropped; a punctuation mark stays as a token of its own, so that
-    # "twenty, one" is two numbers.
-    bare = re.sub(r"[*_`~#()\[\]\"%]", " ", raw.replace("\N{MINUS SIGN}", "-")).lower()
-    for token in bare.split():
-        word = token.rstrip(".,;:!?")
-        yield word
-        if word != token:
-            yield ";"
-
-
-def _value(match: re.Match[str]) -> float:
-    scale = _SCALES[match[2]] if match[2] else 1.0
-    return scale * float(re.sub(r"[,$€£¥]", "", match[1]))
+def _wanted_short(answer: str, options: Sequence[str]) -> str | None:
+    return parse_short(answer, options) if options else normalise(answer) or None
 
 
 def within(tolerance: float) -> Callable[[str, str], bool]:
@@ -123,15 +69,31 @@ def _equal(given: str, wanted: str) -> bool:
     return given == wanted
 
 
+def _equal_or_equal_numbers(given: str, wanted: str) -> bool:
+    if given == wanted:
+        return True
+    number = parse_number(wanted)
+    return number is not None and number == parse_number(given)
+
+
+_NUMBER = _closed(parse_number)
+_YES_NO = _closed(parse_yes_no)
+
 MATCHERS: dict[str, Matcher] = {
     matcher.name: matcher
     for matcher in (
-        Matcher(name="short", parse=parse_short, same=_equal),
-        Matcher(name="choice", parse=parse_choice, same=_equal),
-        Matcher(name="yes_no", parse=parse_yes_no, same=_equal, answers=2),
-        Matcher(name="number", parse=parse_number, same=within(0.0)),
+        Matcher(name="short", parse=parse_short, wanted=_wanted_short, same=_equal),
+        Matcher(name="choice", parse=_choice, wanted=_wanted_choice, same=_equal_or_equal_numbers),
+        Matcher(name="yes_no", parse=_YES_NO, wanted=_YES_NO, same=_equal, answers=2),
+        Matcher(name="number", parse=_NUMBER, wanted=_NUMBER, same=within(0.0)),
         # Relaxed accuracy of ChartQA (Masry et al. 2022, section 5.1): 5 % of the labelled value.
-        Matcher(name="number_5_percent", parse=parse_number, same=within(0.05)),
+        Matcher(name="number_5_percent", parse=_NUMBER, wanted=_NUMBER, same=within(0.05)),
+        Matcher(
+            name="text",
+            parse=_closed(parse_text),
+            wanted=lambda answer, _: fold_text(answer) or None,
+            same=_equal,
+        ),
     )
 }
 

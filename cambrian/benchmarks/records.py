@@ -25,6 +25,13 @@ class Question:
     answer: str
     options: tuple[str, ...]
     """All answers that guessing would choose from; empty for an open question."""
+    group: str = ""
+    """Questions that are only right together, such as a pair about two images or one question with its
+    options in every order; empty where each stands for itself."""
+    answers: tuple[str, ...] = ()
+    """All accepted answers, `answer` first, as often as they were given; empty if there is no other."""
+    part: str = ""
+    """What the benchmark itself tells its questions apart by: a subtask, a source, a split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +47,7 @@ class Prediction:
 
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
     """Write one line per question."""
-    _write(path, (asdict(question) for question in questions))
+    _write(path, (_filled(question) for question in questions))
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
@@ -56,11 +63,13 @@ def read_questions(path: Path) -> list[Question]:
     """
     kinds = {"id": str, "image": str, "prompt": str, "answer": str, "options": list}
     questions = []
-    for where, record in _read(path, kinds):
-        options = record["options"]
-        if not all(isinstance(option, str) for option in options):
-            raise DataError(f"{where}: 'options' must be a list of strings, got {options!r}")
-        questions.append(Question(**{**record, "options": tuple(options)}))
+    for where, record in _read(path, kinds, _MAY_LACK):
+        for name in ("options", "answers"):
+            values = record.get(name, [])
+            if not all(isinstance(value, str) for value in values):
+                raise DataError(f"{where}: '{name}' must be a list of strings, got {values!r}")
+            record[name] = tuple(values)
+        questions.append(Question(**record))
     return questions
 
 
@@ -74,6 +83,15 @@ def read_predictions(path: Path) -> list[Prediction]:
     return [Prediction(**record) for _, record in _read(path, kinds)]
 
 
+_MAY_LACK: dict[str, type] = {"group": str, "answers": list, "part": str}
+"""What a question need not say, as most of the lab's do not."""
+
+
+def _filled(question: Question) -> dict[str, Any]:
+    record = asdict(question)
+    return {name: value for name, value in record.items() if value or name not in _MAY_LACK}
+
+
 def _write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     with path.open("wb") as file:
         for record in records:
@@ -82,7 +100,10 @@ def _write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
             file.write(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def _read(path: Path, kinds: Mapping[str, type]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read(
+    path: Path, kinds: Mapping[str, type], optional: Mapping[str, type] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    known = {**kinds, **(optional or {})}
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     # Only a newline byte ends a line: a model's answer may hold any other separator of Unicode.
@@ -94,9 +115,9 @@ def _read(path: Path, kinds: Mapping[str, type]) -> Iterator[tuple[str, dict[str
             record = json.loads(line.decode("utf-8"))
         except ValueError as error:
             raise DataError(f"{where}: not a JSON object in UTF-8 ({error})") from error
-        if not isinstance(record, dict) or set(record) != set(kinds):
+        if not isinstance(record, dict) or not set(kinds) <= set(record) <= set(known):
             raise DataError(f"{where}: expected an object with the keys {', '.join(kinds)}")
-        for key, kind in kinds.items():
-            if not isinstance(record[key], kind):
-                raise DataError(f"{where}: '{key}' must be {kind.__name__}, got {record[key]!r}")
+        for key, value in record.items():
+            if not isinstance(value, known[key]):
+                raise DataError(f"{where}: '{key}' must be {known[key].__name__}, got {value!r}")
         yield where, record

@@ -10,25 +10,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cambrian.benchmarks.authors import AUTHORS
 from cambrian.benchmarks.records import PREDICTIONS_FILE, QUESTIONS_FILE, read_predictions, read_questions
-from cambrian.benchmarks.scoring import Score, rules_of, score
+from cambrian.benchmarks.scoring import PAPER, PROTOCOLS, STRICT, Score, rules_of, score
 from cambrian.errors import UserError
 
 _TOLERANCE = 1e-9
 """Percentage points; stored numbers are the same sums in the same order."""
 
 
-def rescore(directory: Path) -> Score:
-    """Score one stored evaluation again.
+def rescore(directory: Path, protocol: str = STRICT) -> Score:
+    """Score one stored evaluation again, by either protocol.
 
     Raises:
-        UserError: if its files are missing, damaged, or do not fit each other.
+        UserError: if its files are missing, damaged, or do not fit each other, or if the authors have no
+            scorer for its benchmark.
     """
     recipe = _manifest(directory)["recipe"]
     return score(
         rules_of(recipe["benchmark"]),
         read_questions(directory / QUESTIONS_FILE),
         read_predictions(directory / PREDICTIONS_FILE),
+        protocol=protocol,
     )
 
 
@@ -47,30 +50,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print every stored evaluation scored again; 1 if one differs or is unreadable, 2 if there is none."""
     parser = argparse.ArgumentParser(prog="python -m cambrian.benchmarks.rescore", description=__doc__)
     parser.add_argument("store", type=Path, metavar="STORE", help="directory of finished stages")
-    store: Path = parser.parse_args(arguments).store
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default=STRICT,
+        help="strict: our matchers, held against the stored numbers; paper: what the authors' scorers give",
+    )
+    given = parser.parse_args(arguments)
+    store: Path = given.store
     directories = sorted(path.parent for path in (store / "evaluate").glob("*/manifest.json"))
     if not directories:
         print(f"no evaluations below {store / 'evaluate'}; is this a store?", file=sys.stderr)
         return 2
     bad = 0
     for directory in directories:
-        line, same = _line(directory)
-        bad += not same
+        line, good = _line(directory, given.protocol)
+        bad += not good
         print(line)
     print(f"{len(directories)} evaluations scored again, {bad} different or unreadable")
     return 1 if bad else 0
 
 
-def _line(directory: Path) -> tuple[str, bool]:
+def _line(directory: Path, protocol: str) -> tuple[str, bool]:
     name = directory.name[:12]
     try:
-        again = rescore(directory)
-        found = differences(_manifest(directory)["metrics"], again.metrics())
+        manifest = _manifest(directory)
+        benchmark = manifest["recipe"]["benchmark"]["id"]
+        if protocol == PAPER and benchmark not in AUTHORS:
+            return f"{name}  {benchmark:24s} the authors have no scorer for it", True
+        again = rescore(directory, protocol)
+        stored = manifest["metrics"]
+        found = differences(stored, again.metrics() if protocol == STRICT else _as_stored(stored, again))
     except (UserError, KeyError, TypeError, OSError) as error:
         return f"{name}  UNREADABLE  {error}", False
     numbers = f"{again.score:6.2f} [{again.low:.2f}, {again.high:.2f}]  blind {again.blind:6.2f}  n {again.n}"
+    read = f"unparsed {again.unparsed:.1f}%" if protocol == STRICT else f"crashes {again.unparsed:.1f}%"
+    total = stored.get("total", again.n)
+    whole = f"  PARTIAL: {again.n} of {total} questions" if total > again.n else ""
     verdict = f"DIFFERS: {'; '.join(found)}" if found else "same"
-    return f"{name}  {again.benchmark:24s} {numbers}  {verdict}", not found
+    return f"{name}  {benchmark:24s} {numbers}  {read}{whole}  {verdict}", not found
+
+
+def _as_stored(stored: Mapping[str, Any], again: Score) -> dict[str, float]:
+    """The authors' numbers under the names that the strict protocol stores them by, if it did."""
+    numbers = {"paper_score": again.score, "paper_blind": again.blind}
+    return {name: value for name, value in numbers.items() if name in stored}
 
 
 def _manifest(directory: Path) -> dict[str, Any]:

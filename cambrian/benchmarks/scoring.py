@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from cambrian.benchmarks.authors import AUTHORS
+from cambrian.benchmarks.baselines import chance_of, majority_of
 from cambrian.benchmarks.matchers import Matcher, find_matcher
-from cambrian.benchmarks.metrics import METRICS, chance, majority, percent
+from cambrian.benchmarks.metrics import percent
+from cambrian.benchmarks.pairing import list_some, pair_predictions
 from cambrian.benchmarks.records import Prediction, Question
+from cambrian.benchmarks.totals import METRICS, Item, Metric, Total
 from cambrian.errors import UserError, unknown_name
 
-_SHOWN = 10
-"""Ids named in an error; the rest is counted."""
+STRICT, PAPER = "strict", "paper"
+PROTOCOLS = (STRICT, PAPER)
+"""How answers are judged: by our matchers, or as the authors' scorers do, bug for bug."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class Rules:
     matcher: str
     """Name in `matchers.MATCHERS`: how an answer is read from the raw text."""
     metric: str
-    """Name in `metrics.METRICS`: how right and wrong answers become a number."""
+    """Name in `totals.METRICS`: how right and wrong answers become a number."""
     cluster: str
     """What the interval takes as independent: image, or item where no two questions belong together."""
 
@@ -45,17 +49,18 @@ class Verdict:
     id: str
     image: str
     wanted: str
-    """The benchmark's answer in canonical form."""
+    """The benchmark's answer in canonical form, of several the first."""
     sighted: str | None
     """What was answered with the image; None where the text held no answer."""
     blind: str | None
-    sighted_correct: bool
-    blind_correct: bool
+    sighted_credit: float
+    """From 0 to 1; between them only where the benchmark's measure knows half-right answers."""
+    blind_credit: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """The result of one model on one benchmark; everything but counts in percent."""
+    """The result of one model on one benchmark; everything but counts in percent, MME's scores to 2000."""
 
     benchmark: str
     n: int
@@ -77,36 +82,72 @@ class Score:
     unparsed: float
     """Share of answers in which the matcher found none; they count as wrong."""
     blind_unparsed: float
+    details: Mapping[str, float] = field(default_factory=dict)
+    """What only some benchmarks have: F1, the score of each part, the score by the authors' protocol."""
     verdicts: tuple[Verdict, ...]
     """In the order of the questions."""
 
     def metrics(self) -> dict[str, float | int]:
         """The numbers for a manifest."""
-        return {
-            name: getattr(self, name)
-            for name in (field.name for field in fields(self))
-            if name not in ("benchmark", "verdicts")
-        }
+        names = (field.name for field in fields(self))
+        kept = (name for name in names if name not in ("benchmark", "verdicts", "details"))
+        return {**{name: getattr(self, name) for name in kept}, **self.details}
 
 
-def score(benchmark: Rules, questions: Sequence[Question], predictions: Iterable[Prediction]) -> Score:
+def score(
+    benchmark: Rules,
+    questions: Sequence[Question],
+    predictions: Iterable[Prediction],
+    *,
+    protocol: str = STRICT,
+) -> Score:
     """Score the predictions with and without the image, each matched to its question by id.
 
+    Protocol `strict` reads an answer with the benchmark's matcher; its details say what the authors' scorer
+    would give, where there is one. Protocol `paper` is that scorer.
+
     Raises:
-        UserError: if there is no question, an answer that the matcher cannot read, or not exactly one
-            prediction per question with the image and one without; all faulty ids are listed.
+        UserError: if there is no question, a group that is not whole, an answer that the matcher cannot read,
+            not exactly one prediction per question with the image and one without (all faulty ids are
+            listed), or if the authors' protocol does not know the benchmark.
     """
-    matcher = find_matcher(benchmark.matcher)
-    answered = _pair(benchmark.id, questions, predictions)
-    targets = _targets(benchmark.id, matcher, questions)
+    if protocol not in PROTOCOLS:
+        raise UserError(unknown_name("protocol", protocol, PROTOCOLS))
+    stored = list(predictions)
+    answered = pair_predictions(benchmark.id, questions, stored)
+    items = [_item(benchmark, question) for question in questions]
+    _check_groups(benchmark, items)
+    if protocol == PAPER and benchmark.id not in AUTHORS:
+        raise UserError(
+            f"{benchmark.id}: the authors of the paper have no scorer for it; there is only '{STRICT}'"
+        )
+    strict = _strict(benchmark, questions, items, answered)
+    if benchmark.id not in AUTHORS:
+        return strict
+    order = [prediction.id for prediction in stored if prediction.vision]
+    paper = _paper(strict, questions, items, answered, order)
+    if protocol == PAPER:
+        return paper
+    shown = {"paper_score": paper.score, "paper_blind": paper.blind}
+    return replace(strict, details={**strict.details, **shown})
+
+
+def _strict(
+    benchmark: Rules,
+    questions: Sequence[Question],
+    items: Sequence[Item],
+    answered: Mapping[tuple[str, bool], str],
+) -> Score:
+    matcher, metric = find_matcher(benchmark.matcher), METRICS[benchmark.metric]
+    targets = [_targets(benchmark.id, matcher, question) for question in questions]
     verdicts = tuple(
-        _judge(matcher, question, target, answered)
-        for question, target in zip(questions, targets, strict=True)
+        _judge(matcher, metric, question, wanted, answered)
+        for question, wanted in zip(questions, targets, strict=True)
     )
-    clusters = [v.image if benchmark.cluster == "image" else v.id for v in verdicts]
-    metric = METRICS[benchmark.metric]
-    sighted = metric([verdict.sighted_correct for verdict in verdicts], clusters)
-    blind = metric([verdict.blind_correct for verdict in verdicts], clusters)
+    credits = [verdict.sighted_credit for verdict in verdicts]
+    sighted = metric.total(items, credits)
+    blind = metric.total(items, [verdict.blind_credit for verdict in verdicts])
+    wanted = [verdict.wanted for verdict in verdicts]
     return Score(
         benchmark=benchmark.id,
         n=len(verdicts),
@@ -117,12 +158,87 @@ def score(benchmark: Rules, questions: Sequence[Question], predictions: Iterable
         blind=blind.value,
         blind_low=blind.low,
         blind_high=blind.high,
-        chance=chance([len(set(question.options)) or matcher.answers for question in questions]),
-        majority=majority(targets),
+        chance=chance_of(matcher, metric, questions, items),
+        majority=majority_of(matcher, metric, questions, items, targets),
         unparsed=percent([verdict.sighted is None for verdict in verdicts]),
         blind_unparsed=percent([verdict.blind is None for verdict in verdicts]),
+        details={
+            **metric.details([verdict.sighted for verdict in verdicts], wanted),
+            **_parts(items, credits, metric.total),
+        },
         verdicts=verdicts,
     )
+
+
+def _paper(
+    strict: Score,
+    questions: Sequence[Question],
+    items: Sequence[Item],
+    answered: Mapping[tuple[str, bool], str],
+    order: Sequence[str],
+) -> Score:
+    """The same predictions as the authors' scorer judges them; unparsed are those on which it would crash."""
+    scorer = AUTHORS[strict.benchmark]
+    place = {question.id: index for index, question in enumerate(questions)}
+    in_file = [place[name] for name in order]
+    ordered = [items[index] for index in in_file]
+    judged = {
+        vision: [scorer.credit(answered[question.id, vision], question) for question in questions]
+        for vision in (True, False)
+    }
+    credits = {vision: [credit or 0.0 for credit in given] for vision, given in judged.items()}
+    sighted, blind = (
+        scorer.total(ordered, [credits[vision][i] for i in in_file]) for vision in (True, False)
+    )
+    verdicts = tuple(
+        replace(verdict, sighted_credit=one, blind_credit=two)
+        for verdict, one, two in zip(strict.verdicts, credits[True], credits[False], strict=True)
+    )
+    return replace(
+        strict,
+        score=sighted.value,
+        low=sighted.low,
+        high=sighted.high,
+        blind=blind.value,
+        blind_low=blind.low,
+        blind_high=blind.high,
+        unparsed=percent([credit is None for credit in judged[True]]),
+        blind_unparsed=percent([credit is None for credit in judged[False]]),
+        details=_parts(ordered, [credits[True][i] for i in in_file], scorer.total),
+        verdicts=verdicts,
+    )
+
+
+def _parts(items: Sequence[Item], credits: Sequence[float], total: Total) -> dict[str, float]:
+    """The score of each part, where the benchmark has several."""
+    members: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        members.setdefault(item.part, []).append(index)
+    if len(members) < 2:
+        return {}
+    return {
+        f"part.{part}": total([items[i] for i in places], [credits[i] for i in places]).value
+        for part, places in members.items()
+    }
+
+
+def _item(benchmark: Rules, question: Question) -> Item:
+    return Item(
+        id=question.id,
+        cluster=question.image if benchmark.cluster == "image" else question.id,
+        group=question.group,
+        part=question.part,
+        options=len(question.options),
+    )
+
+
+def _check_groups(benchmark: Rules, items: Sequence[Item]) -> None:
+    faulty = METRICS[benchmark.metric].faults(items)
+    if faulty:
+        raise UserError(
+            f"{benchmark.id}: {len(faulty)} groups of questions are not whole, so '{benchmark.metric}' "
+            f"has no value: {list_some(faulty)}"
+        )
 
 
 def rules_of(recipe: Mapping[str, Any]) -> Rules:
@@ -138,55 +254,25 @@ def rules_of(recipe: Mapping[str, Any]) -> Rules:
     return Rules(**{name: recipe[name] for name in names})
 
 
-def _targets(name: str, matcher: Matcher, questions: Sequence[Question]) -> list[str]:
-    targets = []
-    for question in questions:
-        target = matcher.read(question.answer, question.options).value
-        if target is None:
-            raise UserError(
-                f"{name}: question '{question.id}' has the answer {question.answer!r}, "
-                f"in which matcher '{matcher.name}' finds none (options: {list(question.options)})"
-            )
-        targets.append(target)
-    return targets
-
-
-def _pair(
-    name: str, questions: Sequence[Question], predictions: Iterable[Prediction]
-) -> dict[tuple[str, bool], str]:
-    """Raw answers by question id and vision, or an error about every id that is not there exactly once."""
-    if not questions:
-        raise UserError(f"{name}: there are no questions to score")
-    asked = Counter(question.id for question in questions)
-    raw: dict[tuple[str, bool], str] = {}
-    given: Counter[tuple[str, bool]] = Counter()
-    for prediction in predictions:
-        given[prediction.id, prediction.vision] += 1
-        raw[prediction.id, prediction.vision] = prediction.raw
-    wanted = [(key, vision) for key in asked for vision in (True, False)]
-    faults = {
-        "duplicate questions": [key for key, count in asked.items() if count > 1],
-        "missing predictions": [_shown(key) for key in wanted if key not in given],
-        "duplicate predictions": [_shown(key) for key, count in given.items() if count > 1],
-        "predictions for unknown questions": [_shown(key) for key in given if key[0] not in asked],
-    }
-    lines = [f"  - {len(ids)} {what}: {_list(ids)}" for what, ids in faults.items() if ids]
-    if lines:
-        raise UserError("\n".join([f"{name}: the predictions do not fit the questions; not scored:", *lines]))
-    return raw
-
-
-def _shown(key: tuple[str, bool]) -> str:
-    return f"{key[0]} ({'with image' if key[1] else 'blind'})"
-
-
-def _list(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return ", ".join(ids[:_SHOWN]) + more
+def _targets(name: str, matcher: Matcher, question: Question) -> list[str]:
+    """All accepted answers in canonical form, as often as they were given."""
+    answers = question.answers or (question.answer,)
+    read = [matcher.wanted(answer, question.options) for answer in answers]
+    found = [target for target in read if target is not None]
+    if not found:
+        raise UserError(
+            f"{name}: question '{question.id}' has the answer {question.answer!r}, "
+            f"in which matcher '{matcher.name}' finds none (options: {list(question.options)})"
+        )
+    return found
 
 
 def _judge(
-    matcher: Matcher, question: Question, target: str, answered: Mapping[tuple[str, bool], str]
+    matcher: Matcher,
+    metric: Metric,
+    question: Question,
+    wanted: Sequence[str],
+    answered: Mapping[tuple[str, bool], str],
 ) -> Verdict:
     sighted, blind = (
         matcher.read(answered[question.id, vision], question.options).value for vision in (True, False)
@@ -194,9 +280,9 @@ def _judge(
     return Verdict(
         id=question.id,
         image=question.image,
-        wanted=target,
+        wanted=wanted[0],
         sighted=sighted,
         blind=blind,
-        sighted_correct=sighted is not None and matcher.same(sighted, target),
-        blind_correct=blind is not None and matcher.same(blind, target),
+        sighted_credit=0.0 if sighted is None else metric.credit(matcher, sighted, wanted, question),
+        blind_credit=0.0 if blind is None else metric.credit(matcher, blind, wanted, question),
     )

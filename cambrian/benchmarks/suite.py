@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cambrian.benchmarks.paper import PAPER16, PaperBenchmark
+from cambrian.benchmarks.hub.rows import HUB, PAPER16
 from cambrian.benchmarks.records import Question
-from cambrian.benchmarks.scoring import Rules
+from cambrian.benchmarks.rows import Benchmark
 from cambrian.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -24,33 +23,6 @@ CATEGORIES: dict[str, str] = {
     "vision_centric": "Vision-Centric",
 }
 """The four groups of the paper's section 3.1, with their names in figures."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Benchmark(Rules):
-    """One row: what is asked, how an answer is read, how it is scored and where it is shown."""
-
-    display: str
-    """Name in figures and tables."""
-    category: str
-    """Key of `CATEGORIES`."""
-    max_new_tokens: int
-    """Longest answer that is generated, in tokens."""
-    source: str
-    """Where the questions come from: `lab` is the procedural world."""
-    questions: int = 0
-    """All that there are; 0 where there is no end to them."""
-
-    def recipe(self) -> dict[str, Any]:
-        """What determines an evaluation's result; names and groupings for figures are not part of it."""
-        return {
-            "id": self.id,
-            "matcher": self.matcher,
-            "metric": self.metric,
-            "cluster": self.cluster,
-            "max_new_tokens": self.max_new_tokens,
-            "source": self.source,
-        }
 
 
 _LAB_PREFIX = "lab_"
@@ -84,24 +56,28 @@ BENCHMARKS: dict[str, Benchmark] = {
         _lab("count", "Count", "vision_centric", "number"),
         _lab("depth", "Depth", "vision_centric", "short"),
         _lab("location", "Location", "vision_centric", "short"),
+        *HUB.values(),
     )
 }
 
 SUITES: dict[str, tuple[str, ...]] = {
     "lab": tuple(row.id for row in BENCHMARKS.values() if row.source == "lab"),
-    "paper16": tuple(row.id for row in PAPER16),
+    "paper16": PAPER16,
+    "hub": tuple(HUB),
 }
-"""Named lists of benchmark ids."""
+"""Named lists of benchmark ids: the lab's, the sixteen of the paper, all real ones that have a score."""
 
-_ROWS: dict[str, Benchmark | PaperBenchmark] = {**BENCHMARKS, **{row.id: row for row in PAPER16}}
+
+PER_POINT: dict[str, float] = {"mme_p": 20.0}
+"""Benchmarks that are not scored from 0 to 100 -> what a score is divided by before averaging."""
 
 
 def known_names() -> list[str]:
     """Ids of benchmarks and names of suites."""
-    return [*_ROWS, *SUITES]
+    return [*BENCHMARKS, *SUITES]
 
 
-def select(names: Sequence[str]) -> list[Benchmark | PaperBenchmark]:
+def select(names: Sequence[str]) -> list[Benchmark]:
     """Look up benchmarks by their ids or by suites; each comes once, in the order of the table.
 
     Raises:
@@ -111,7 +87,7 @@ def select(names: Sequence[str]) -> list[Benchmark | PaperBenchmark]:
     if unknown:
         raise UserError("\n".join(unknown))
     chosen = {row for name in names for row in SUITES.get(name, (name,))}
-    return [benchmark for benchmark in _ROWS.values() if benchmark.id in chosen]
+    return [benchmark for benchmark in BENCHMARKS.values() if benchmark.id in chosen]
 
 
 def questions(benchmark: Benchmark, n: int, seed: int) -> list[Question]:
@@ -129,11 +105,15 @@ def questions(benchmark: Benchmark, n: int, seed: int) -> list[Question]:
     ]
 
 
-def images(benchmark: Benchmark, n: int, seed: int, resolution: int) -> np.ndarray:
-    """Draw the pictures of `questions(benchmark, n, seed)`, in their order: uint8 (n, R, R, 3)."""
+def images(
+    benchmark: Benchmark, n: int, seed: int, resolution: int, chosen: Sequence[int] | None = None
+) -> np.ndarray:
+    """Draw the pictures of `questions(benchmark, n, seed)`, all or the `chosen`: uint8 (B, R, R, 3)."""
     from cambrian.lab.render import render_batch
 
-    return render_batch([item.scene for item in _lab_items(benchmark, n, seed)], resolution)
+    items = _lab_items(benchmark, n, seed)
+    indices = range(len(items)) if chosen is None else chosen
+    return render_batch([items[index].scene for index in indices], resolution)
 
 
 def _lab_items(benchmark: Benchmark, n: int, seed: int) -> list[LabItem]:

@@ -20,6 +20,8 @@ UNITS: dict[str, int] = {word: value for value, word in enumerate(_UNITS)}
 TENS: dict[str, int] = {word: 20 + 10 * index for index, word in enumerate(_TENS)}
 
 _APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
+# Full-width forms are the same letters; superscripts are not the same digits, so NFKC would go too far.
+_FOLDED = {0xFF01 + offset: chr(0x21 + offset) for offset in range(94)} | {ord(_APOSTROPHE): "'"}
 _QUOTES = (
     "\"'*_`\N{LEFT SINGLE QUOTATION MARK}\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}«»"
 )
@@ -37,7 +39,24 @@ _REFUSAL = re.compile(
     r"|\b(?:not enough|no|insufficient) information\b|\bno (?:idea|way to (?:tell|know))\b"
     r"|\b(?:impossible|not possible) to (?:tell|say|determine|know|answer)\b"
     r"|^(?:don't know|do not know|not sure|unsure|unable to|cannot tell|can't tell)\b"
+    r"|^sorry\b"
+    r"|\b(?:image|picture|photo|text) is (?:too|not) (?:blurry|dark|small|clear|visible|legible|readable)\b"
+    r"|无法(?:确定|判断|回答|看清)|不知道|不确定"
 )
+_CUES = 4
+"""Corrections that are looked at, from the end; an answer may hold thousands of them."""
+_CORRECTION = re.compile(
+    r"\b(?:wait|actually|correction|on second thought|scratch that)\b"
+    r"|\blet me (?:re-?)?(?:check|think|count)(?: again)?\b"
+    r"|(?<=[.!?\n]) ?no,",
+    re.IGNORECASE,
+)
+_DECLARED = re.compile(
+    r"\b(?:answer|correct (?:one|option|choice))(?: (?:is|would be|should be|must be)\b[ :]?|:)",
+    re.IGNORECASE,
+)
+# A sentence ends where a longer word, a mark and a capital follow each other: "Dr. Smith" is one piece.
+_SENTENCE_END = re.compile(r"(?<=\w{3})[.!?] (?=[A-Z])|\n")
 
 
 def normalise(text: str) -> str:
@@ -46,9 +65,7 @@ def normalise(text: str) -> str:
     Lower case, single spaces, no quotes, brackets or markup around words, no punctuation at their end, no
     articles before words, digits for the numbers from zero to ninety-nine, no commas between thousands.
     """
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).replace(
-        _APOSTROPHE, "'"
-    )
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).translate(_FOLDED)
     tokens = [token.rstrip(_CLOSING).lstrip(_OPENING) for token in folded.split()]
     tokens = [token.replace(",", "") if _THOUSANDS.fullmatch(token) else token for token in tokens if token]
     return " ".join(_without_articles(digits_for_words(tokens)))
@@ -86,9 +103,21 @@ def refuses(text: str) -> bool:
 def plain(text: str) -> str:
     """Compatibility forms (such as full-width letters) resolved, markup dropped, one space, one newline."""
     resolved = unicodedata.normalize("NFKC", text).replace(_APOSTROPHE, "'")
-    bare = re.sub(r"[*_`$~#]+", "", resolved)
+    bare = re.sub(r"[*_`~#]+|\$(?!\d)", "", resolved)
     lines = (" ".join(line.split()) for line in bare.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def declared(text: str) -> str | None:
+    """What follows the last `answer is` or `answer:`, up to the end of its sentence; None without one."""
+    starts = list(_DECLARED.finditer(text))
+    return _SENTENCE_END.split(text[starts[-1].end() :].strip(), maxsplit=1)[0] if starts else None
+
+
+def corrections(text: str) -> list[str]:
+    """What follows each `wait`, `actually` and the like, the last one first."""
+    cues = list(_CORRECTION.finditer(text))[-_CUES:]
+    return [text[cue.end() :].lstrip(" ,.:-\n") for cue in reversed(cues)]
 
 
 def _without_articles(tokens: Sequence[str]) -> list[str]:

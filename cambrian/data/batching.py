@@ -34,8 +34,17 @@ class Batch:
     """(S, T) bool, True where the positions of an image go."""
     images: dict[View, Tensor]
     """View -> uint8 (B, R, R, 3), for the samples that have an image, in their order; may be empty."""
+    features: tuple[Tensor, ...] = ()
+    """(B, g, g, C) of every encoder, where they are known and images need not be looked at."""
+    places: tuple[int, ...] = ()
+    """(B,) where the images are in their data set."""
     sizes: Tensor | None = None
     """(B, 2) long, width and height of the images before they were padded; None if the border is kept."""
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is any image."""
+        return bool(self.images or self.features)
 
     def to(self, device: torch.device | str) -> Batch:
         """Move to `device`, behind the caller's back if it is pinned."""
@@ -53,6 +62,7 @@ class Batch:
             attention_mask=change(self.attention_mask),
             placeholder=change(self.placeholder),
             images={view: change(images) for view, images in self.images.items()},
+            features=tuple(change(features) for features in self.features),
             sizes=None if self.sizes is None else change(self.sizes),
         )
 

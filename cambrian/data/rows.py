@@ -180,8 +180,9 @@ def _elements(path: Path, content: mmap.mmap, start: int) -> np.ndarray:
             raise DataError(
                 f"{path}, line {line}: {error.msg} (in element {len(spans) + 1} of the array)"
             ) from error
-        except RecursionError as error:
-            raise DataError(f"{path}, element {len(spans) + 1} of the array is nested too deeply") from error
+        except (RecursionError, ValueError) as error:
+            reason = "is nested too deeply" if isinstance(error, RecursionError) else f"has {error}"
+            raise DataError(f"{path}, element {len(spans) + 1} of the array {reason}") from error
         spans.append((window + place, window + stop))
         at = window + follows + (text[follows] == ",")
 

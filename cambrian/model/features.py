@@ -56,15 +56,13 @@ class FeatureFile:
 class KeptFeatures:
     """The features of all encoders of a model."""
 
-    def __init__(self, encoders: Sequence[VisionEncoder], folders: Sequence[Path], count: int) -> None:
+    def __init__(
+        self, encoders: Sequence[VisionEncoder], folders: Sequence[Path], *, count: int, dtype: torch.dtype
+    ) -> None:
         """Open a file for each of `encoders` in its own of `folders`, for `count` images."""
+        self._dtype = dtype
         self._files = [
-            FeatureFile(
-                folder,
-                count=count,
-                shape=(encoder.grid, encoder.grid, encoder.width),
-                dtype=next((weight.dtype for weight in encoder.parameters()), torch.float32),
-            )
+            FeatureFile(folder, count=count, shape=(encoder.grid, encoder.grid, encoder.width), dtype=dtype)
             for encoder, folder in zip(encoders, folders, strict=True)
         ]
 
@@ -78,10 +76,12 @@ class KeptFeatures:
             found.append(features)
         return tuple(found)
 
-    def write(self, images: Sequence[int], features: Sequence[Tensor]) -> None:
-        """Keep what the encoders made of `images`."""
-        for file, each in zip(self._files, features, strict=True):
+    def keep(self, images: Sequence[int], features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Keep what the encoders made of `images`, and give it as it will be read."""
+        rounded = tuple(each.to(self._dtype) for each in features)
+        for file, each in zip(self._files, rounded, strict=True):
             file.write(images, each)
+        return rounded
 
 
 def _checksum(row: np.ndarray) -> int:

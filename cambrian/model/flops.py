@@ -22,8 +22,10 @@ from cambrian.model.mllm import MultimodalLLM
 class FlopCount:
     """FLOPs of a forward and backward pass, by what they are proportional to."""
 
+    look: float
+    """Per image that the encoders look at."""
     image: float
-    """Per image: encoders, connector, aggregation inside the LLM."""
+    """Per image: connector, aggregation inside the LLM."""
     token: float
     """Per position: the matrices of the decoder layers."""
     pair: float
@@ -31,10 +33,13 @@ class FlopCount:
     label: float
     """Per supervised token: the head."""
 
-    def of(self, lengths: Sequence[int], *, images: int, labels: int) -> float:
-        """FLOPs of samples with `lengths` positions, `images` and `labels` in all."""
-        squares = sum(length**2 for length in lengths)
-        return self.image * images + self.token * sum(lengths) + self.pair * squares + self.label * labels
+    def of(self, lengths: Sequence[int], *, looked: int, images: int, labels: int) -> float:
+        """FLOPs of samples with `lengths` positions, `images` and `labels` in all.
+
+        Of the images, encoders look at `looked`; features of the others are known.
+        """
+        text = self.token * sum(lengths) + self.pair * sum(length**2 for length in lengths)
+        return self.look * looked + self.image * images + text + self.label * labels
 
 
 def count_flops(model: MultimodalLLM) -> FlopCount:
@@ -46,16 +51,18 @@ def count_flops(model: MultimodalLLM) -> FlopCount:
     head = model.llm.get_output_embeddings()
     assert head is not None, "a causal LM has a head"
     passes = 3 if is_trained(model.llm) else 2
+    look, image = _image_flops(model)
     return FlopCount(
-        image=_image_flops(model),
+        look=look,
+        image=image,
         token=passes * 2 * matrices,
         pair=3 * 2 * len(layers) * config.num_attention_heads * head_width,
         label=passes * 2 * head.weight.numel(),
     )
 
 
-def _image_flops(model: MultimodalLLM) -> float:
-    """Measured, for encoders and connectors are of many kinds."""
+def _image_flops(model: MultimodalLLM) -> tuple[float, float]:
+    """Of the encoders and of what follows them; measured, for encoders and connectors are of many kinds."""
     blank = {
         view: torch.zeros(1, view.resolution, view.resolution, 3, dtype=torch.uint8, device=model.device)
         for view in model.views
@@ -76,4 +83,4 @@ def _image_flops(model: MultimodalLLM) -> float:
     for module in learning:
         module.training = True
     encoders, all_together = encoding.get_total_flops(), seeing.get_total_flops()
-    return (3 if is_trained(model.encoders) else 1) * encoders + 3 * (all_together - encoders)
+    return (3 if is_trained(model.encoders) else 1) * encoders, 3 * (all_together - encoders)

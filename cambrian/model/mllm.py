@@ -103,10 +103,10 @@ class MultimodalLLM(nn.Module):
         if self.in_step is not None:
             embeddings = self.in_step(batch, embeddings)
         inputs = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
-        if not batch.images:
+        if not batch.shows:
             assert not batch.placeholder.any(), "places for visual tokens, but no image"
             return self.decode(embeddings, **inputs)
-        visual = self.see(batch.images, batch.sizes)
+        visual = self.connect(batch.features or self.look(batch.images), batch.sizes)
         tokens = visual.tokens.to(embeddings.dtype)
         rows = visual_rows(tokens, visual.keep, visual.keep_rows, self.connector.newline)
         spliced = splice(embeddings, batch.placeholder, rows)
@@ -114,12 +114,19 @@ class MultimodalLLM(nn.Module):
         with aggregate_inside(self.connector.aggregation, layers, visual.aggregation, spliced.visual):
             return self.decode(spliced.embeddings, **inputs)
 
+    def look(self, images: Mapping[View, Tensor]) -> tuple[Tensor, ...]:
+        """Turn images, uint8 (B, R, R, 3) for each view, into features (B, g, g, C) of every encoder."""
+        return tuple(_encode(encoder, images[encoder.view]) for encoder in self.eyes)
+
     def see(self, images: Mapping[View, Tensor], sizes: Tensor | None) -> VisualTokens:
-        """Turn images, uint8 (B, R, R, 3) for each view, into visual tokens (B, L, L, H).
+        """Look at images and connect what is seen."""
+        return self.connect(self.look(images), sizes)
+
+    def connect(self, features: Sequence[Tensor], sizes: Tensor | None) -> VisualTokens:
+        """Turn features into visual tokens (B, L, L, H).
 
         `sizes` (B, 2) are widths and heights before padding, of use only if the border is cut off.
         """
-        features = [_encode(encoder, images[encoder.view]) for encoder in self.eyes]
         visual = self.connector(features, sizes if self.cuts_border else None)
         if self.grid_positions is None:
             return visual

@@ -45,7 +45,7 @@ def bring(model: MultimodalLLM, conditions: Conditions, *, shard: bool | None) -
     workers = current_workers(conditions.device)
     if not is_to_divide(model, shard, conditions.device, workers):
         place(model, conditions.device)
-        return replace(conditions, finish=lambda: model.cpu())
+        return replace(conditions, finish=lambda: model.cpu() if workers.is_first else None)
     divide(model, conditions.device, workers)
     finish = partial(undivide, model, keep=workers.is_first)
     return replace(conditions, idle=partial(idle_loss, model), finish=finish)
@@ -81,6 +81,7 @@ def divide(model: MultimodalLLM, device: str, workers: Workers) -> None:
     From then on all of them make the same passes through `model.loss`, forward and backward, with or without
     images. Gradients of what is divided are sums over the workers.
     """
+    workers.sum_numbers([0])  # the mesh takes the devices on which all are at work by now
     compute = precision.compute_type(device)
     lowered = None if compute is torch.float32 else compute
     policy = MixedPrecisionPolicy(param_dtype=lowered, reduce_dtype=torch.float32 if lowered else None)
@@ -164,8 +165,8 @@ def _keep_step(eyes: Sequence[VisionEncoder], workers: Workers, batch: Batch, em
     What it adds is zero. An encoder through which nobody has an image to send in this pass is left alone, so
     that it has no gradient if there is no image in the whole batch, as in one process.
     """
-    seen = bool(eyes) and workers.largest(len(batch.images)) > 0
-    if batch.images:
+    seen = bool(eyes) and workers.largest(batch.shows) > 0
+    if batch.shows:
         return embeddings
     for eye in eyes if seen else ():
         blank = torch.zeros(1, eye.resolution, eye.resolution, 3, dtype=torch.uint8, device=embeddings.device)

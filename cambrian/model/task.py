@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import shorten
 
 import torch
@@ -14,6 +14,7 @@ from cambrian.data.conversation import Corpus
 from cambrian.data.pictures import Size, View
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.errors import BadImageError, UserError
+from cambrian.model.features import KeptFeatures
 from cambrian.model.flops import count_flops
 from cambrian.model.freezing import is_trained, parameter_groups
 from cambrian.model.language import recompute_activations
@@ -61,6 +62,7 @@ class MultimodalTask:
         *,
         rates: Mapping[str, float],
         weight_decay: float,
+        kept: KeptFeatures | None = None,
     ) -> None:
         assert batches.size == len(corpus), (batches.size, len(corpus))
         self._model = model
@@ -68,6 +70,7 @@ class MultimodalTask:
         self._batches = batches
         self._rates = rates
         self._weight_decay = weight_decay
+        self._kept = kept
         # Only where there may be a peak to compare with.
         self._flops = count_flops(model) if model.device.type == "cuda" else None
 
@@ -89,8 +92,9 @@ class MultimodalTask:
         return [[batch[place] for place in part] for part in cut]
 
     def prepare(self, part: list[Sample], /) -> Prepared:
-        """Load the images and collate."""
-        images, broken = self._load_images(part)
+        """Load the images, or what the encoders have made of them before, and collate."""
+        features = self._read_features(part)
+        images, broken = ({}, {}) if features else self._load_images(part)
         left_out: list[LeftOut] = []
         kept: list[tuple[Sample, Example]] = []
         for sample in part:
@@ -101,18 +105,23 @@ class MultimodalTask:
                 kept.append((sample, sample.example))
         if not kept:
             return Prepared(left_out=tuple(left_out))
-        shown = [sample.size for sample, _ in kept if sample.image is not None]
-        examples = [example for _, example in kept]
-        batch = collate(examples, images, pad_id=self._model.chat.pad_id, padding="right", sizes=shown)
+        shown = [(sample.image, sample.size) for sample, _ in kept if sample.image is not None]
+        examples, sizes = [example for _, example in kept], [size for _, size in shown]
+        batch = collate(examples, images, pad_id=self._model.chat.pad_id, padding="right", sizes=sizes)
+        batch = replace(batch, features=features, places=tuple(image for image, _ in shown))
         return Prepared(
             content=batch.pinned() if self._model.device.type == "cuda" else batch,
-            amount=self._amount(batch, len(shown)),
+            amount=self._amount(batch, len(shown), looked=0 if features else len(shown)),
             left_out=tuple(left_out),
         )
 
     def loss(self, content: Batch, /) -> tuple[Tensor, Tensor]:
         """Summed cross-entropy of the supervised tokens, and their number."""
-        loss, count = self._model.loss(content.to(self._model.device))
+        batch = content.to(self._model.device)
+        if self._kept is not None and batch.images:
+            features = self._kept.keep(batch.places, self._model.look(batch.images))
+            batch = replace(batch, features=features)
+        loss, count = self._model.loss(batch)
         return loss, count.to(torch.float32)
 
     def ids(self, batch: list[Sample]) -> list[str]:
@@ -140,6 +149,11 @@ class MultimodalTask:
             fault = shorten(str(error), LONGEST_REASON, placeholder=" ...")
         return Sample(index=index, id=conversation.id, image=image, size=size, example=example, fault=fault)
 
+    def _read_features(self, part: Sequence[Sample]) -> tuple[Tensor, ...]:
+        """Features of all images, in their order; none if one is not kept."""
+        places = [sample.image for sample in part if sample.example is not None and sample.image is not None]
+        return (self._kept.read(places) or ()) if self._kept is not None and places else ()
+
     def _load_images(self, part: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, str]]:
         """Images of the samples, and of which places in the corpus they cannot be used, with the reason."""
         seen = [sample for sample in part if sample.example is not None and sample.image is not None]
@@ -162,12 +176,13 @@ class MultimodalTask:
     def _images(self, samples: Sequence[Sample]) -> dict[View, Tensor]:
         return load_images(self._corpus.pictures, [sample.image for sample in samples], self._model.views)
 
-    def _amount(self, batch: Batch, images: int) -> Amount:
+    def _amount(self, batch: Batch, images: int, *, looked: int) -> Amount:
         lengths = batch.attention_mask.sum(1).tolist()
         labels = int((batch.labels[:, 1:] != IGNORED).sum())
+        count = self._flops
         return Amount(
             examples=len(lengths),
             tokens=sum(lengths),
             positions=batch.input_ids.numel(),
-            flops=self._flops.of(lengths, images=images, labels=labels) if self._flops else 0.0,
+            flops=count.of(lengths, looked=looked, images=images, labels=labels) if count else 0.0,
         )

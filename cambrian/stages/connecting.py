@@ -16,11 +16,15 @@ from cambrian.data.survey import open_mixture, open_part
 from cambrian.errors import UserError
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
-from cambrian.model.freezing import freeze
+from cambrian.model.features import KeptFeatures
+from cambrian.model.freezing import freeze, is_trained
+from cambrian.model.mllm import MultimodalLLM
 from cambrian.model.placement import bring
 from cambrian.model.task import MultimodalTask
+from cambrian.precision import compute_type
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
+from cambrian.stages.features import features_folder, features_key
 from cambrian.training import fit, read_schedule
 
 log = logging.getLogger(__name__)
@@ -66,7 +70,12 @@ def train_connected(
         size=len(corpus), epochs=1.0, batch_size=optimization["batch_size"], seed=recipe["seed"]
     )
     task = MultimodalTask(
-        model, corpus, batches, rates=optimization["lr"], weight_decay=optimization["weight_decay"]
+        model,
+        corpus,
+        batches,
+        rates=optimization["lr"],
+        weight_decay=optimization["weight_decay"],
+        kept=_kept_features(model, inputs, data, context),
     )
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(task, schedule, conditions)
@@ -93,6 +102,17 @@ def _open(data: Mapping[str, Any], context: StageContext, views: Sequence[View])
     if "mixture" in data:
         return open_mixture(places, parts, data["examples"])
     return open_part(places[0], content=data["content"], left_out=data["left_out"], examples=data["examples"])
+
+
+def _kept_features(
+    model: MultimodalLLM, inputs: Mapping[str, Artifact], data: Mapping[str, Any], context: StageContext
+) -> KeptFeatures | None:
+    """Where features are read and written; None unless all encoders are frozen, and theirs are to be kept."""
+    keys = [features_key(inputs[role].digest, data) for role in encoder_roles(inputs)]
+    folders = [folder for key in keys if (folder := features_folder(key, context.runtime)) is not None]
+    if len(folders) < len(keys) or any(is_trained(encoder) for encoder in model.eyes):
+        return None
+    return KeptFeatures(model.eyes, folders, count=data["examples"], dtype=compute_type(model.device))
 
 
 def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Path | None:

@@ -32,7 +32,7 @@ class Candidate:
 
 def worth_keeping(
     plan: Plan, works: Mapping[str, Work], gpu: Gpu, gpus: int, free_bytes: float
-) -> tuple[str, ...]:
+) -> tuple[Candidate, ...]:
     """Choose the features that save time, those first that save most for their size, until the room ends.
 
     Args:
@@ -44,12 +44,12 @@ def worth_keeping(
     """
     found = [one for one in candidates(plan, works, gpu, gpus) if one.saved_seconds > 0]
     room = DISK_SHARE * free_bytes
-    chosen: list[str] = []
+    chosen: list[Candidate] = []
     for one in sorted(found, key=lambda one: one.saved_seconds / one.bytes, reverse=True):
         if one.bytes <= room:
             room -= one.bytes
-            chosen.append(one.key)
-    return tuple(sorted(chosen))
+            chosen.append(one)
+    return tuple(chosen)
 
 
 def candidates(plan: Plan, works: Mapping[str, Work], gpu: Gpu, gpus: int) -> list[Candidate]:

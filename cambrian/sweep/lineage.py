@@ -191,8 +191,8 @@ def _questions(benchmarks: Benchmarks, scale: Scale) -> list[Asked]:
         Asked(
             benchmark=row.id,
             category=row.category,
-            recipe=_part({"benchmark": row.recipe(), **fixed}),
-            work=chosen or row.questions,
+            recipe=_part({"benchmark": row.recipe(benchmarks.contents.get(row.id, "")), **fixed}),
+            work=min(chosen or row.questions, row.questions or chosen),
         )
         for row in select(benchmarks.include)
     ]

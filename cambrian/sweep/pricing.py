@@ -12,6 +12,7 @@ from cambrian.recipe import Data, Encoder, Recipe
 from cambrian.runtime import Hardware
 from cambrian.sweep.connector_shapes import Concat, Connector, Resampler, Sva
 from cambrian.sweep.cost import Correction, Finished, Price, calibrate, correct, price
+from cambrian.sweep.feature_plan import Candidate
 from cambrian.sweep.memory import Work, smallest_fit
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.shapes import ENCODERS, read_llm
@@ -63,6 +64,8 @@ class Bill:
     """By kind of work, from stages in the store that were priced and have run."""
     least_gpus: Mapping[str, int | None]
     """GPU type -> fewest GPUs on which every pending stage fits; None if none does."""
+    features: tuple[Candidate, ...] = ()
+    """Features of frozen encoders that are worth keeping for other stages."""
 
     @property
     def total(self) -> tuple[float, float, float]:
@@ -73,6 +76,11 @@ class Bill:
             sum(line.low for line in lines),
             sum(line.high for line in lines),
         )
+
+    @property
+    def features_bytes(self) -> float:
+        """Of all features that are kept."""
+        return sum(one.bytes for one in self.features)
 
     @property
     def disk_bytes(self) -> int:
@@ -150,6 +158,7 @@ def bill_as_dict(bill: Bill, wall_seconds: float) -> dict[str, Any]:
         "high": round(high, 2),
         "wall_hours": round(wall_seconds / 3600, 2),
         "disk_bytes": bill.disk_bytes,
+        "features": {"sets": len(bill.features), "bytes": round(bill.features_bytes)},
         "least_gpus": dict(bill.least_gpus),
         "kinds": {
             kind: {

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cambrian.benchmarks.hub.benchmark import HubBenchmark
+from cambrian.benchmarks.hub.places import explain_absence, find_data
+from cambrian.benchmarks.suite import BENCHMARKS
 from cambrian.errors import ConfigError
 from cambrian.recipe import Recipe
+from cambrian.runtime import Runtime
 from cambrian.sweep.plan import Plan
 
 TRAINING = ("align", "tune")
@@ -13,8 +17,8 @@ NAMED = 6
 """Sources of a mixture that are named."""
 
 
-def require_data(plan: Plan, recipes: Sequence[Recipe]) -> None:
-    """Refuse a plan that trains on data sets of which there is no copy.
+def require_data(plan: Plan, recipes: Sequence[Recipe], runtime: Runtime) -> None:
+    """Refuse a plan that trains on data sets or asks benchmarks of which there is no copy.
 
     Raises:
         ConfigError: naming all of them, and what is missing of mixtures whose other sources are there.
@@ -24,15 +28,15 @@ def require_data(plan: Plan, recipes: Sequence[Recipe]) -> None:
     ]
     absent = sorted({data["source"] for data in needed if not {"world", "content", "mixture"} & set(data)})
     sources = {data.source: data for recipe in recipes for data in recipe.data}
-    if absent:
-        raise ConfigError(
-            [
-                f"the data set '{name}' is not on this machine: put {name}.jsonl (or .json), rows in LLaVA's "
-                "format, and its images into one directory and say data=DIRECTORY"
-                f"{_sources(sources[name].counts, sources[name].absent) if name in sources else ''}"
-                for name in absent
-            ]
-        )
+    faults = [
+        f"the data set '{name}' is not on this machine: put {name}.jsonl (or .json), rows in LLaVA's "
+        "format, and its images into one directory and say data=DIRECTORY"
+        f"{_sources(sources[name].counts, sources[name].absent) if name in sources else ''}"
+        for name in absent
+    ]
+    faults += [explain_absence(row, runtime.data) for row in _absent_benchmarks(plan, runtime)]
+    if faults:
+        raise ConfigError(faults)
 
 
 def _sources(counts: Mapping[str, int], absent: Sequence[str]) -> str:
@@ -42,3 +46,19 @@ def _sources(counts: Mapping[str, int], absent: Sequence[str]) -> str:
     missing = absent or tuple(counts)
     names = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
     return f"; or its sources, of which {names} {'is' if len(missing) == 1 else 'are'} missing"
+
+
+def _absent_benchmarks(plan: Plan, runtime: Runtime) -> list[HubBenchmark]:
+    """Find what is yet to be asked and can be had neither here nor, if that is allowed, from the hub."""
+    asked = [
+        plan.stages[digest].recipe["benchmark"]
+        for digest in plan.pending
+        if plan.stages[digest].kind == "evaluate"
+    ]
+    contents = {one["id"]: one["data"].get("content", "") for one in asked if "data" in one}
+    rows = [row for name in contents if isinstance(row := BENCHMARKS[name], HubBenchmark)]
+    return [
+        row
+        for row in rows
+        if (contents[row.id] or not runtime.download) and not find_data(row, runtime.data, contents[row.id])
+    ]

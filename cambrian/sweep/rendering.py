@@ -184,6 +184,12 @@ def _print_bill(console: Console, bill: Bill, wall: float) -> None:
     )
     needs = (f"{n} {name}" for name, n in bill.least_gpus.items() if n is not None)
     console.print(f"Every stage fits on: {', '.join(needs) or 'no type of GPU that is known'}.")
+    if bill.features:
+        seconds = sum(one.saved_seconds for one in bill.features)
+        console.print(
+            f"Kept besides: features of frozen encoders, {size(round(bill.features_bytes))}, which saves "
+            f"{duration(seconds)} on the GPUs of a stage (runtime.keep_features)."
+        )
     for kind, known in bill.corrections.items():
         console.print(
             f"Corrected by {known.stages} finished stages: {kind} takes {known.factor:.2f} of the model."

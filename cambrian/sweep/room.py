@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cambrian.errors import UserError
 from cambrian.sweep.files import is_full_disk
@@ -23,8 +24,12 @@ def explaining_full_disk(store: Store) -> Iterator[None]:
     except OSError as error:
         if not is_full_disk(error):
             raise
-        place = next(path for path in (store.root, *store.root.parents) if path.exists())
         raise UserError(
-            f"no room on the disk: {error}; {place} has {shutil.disk_usage(place).free:,} bytes free. "
+            f"no room on the disk: {error}; {store.root} has {free_bytes(store.root):,} bytes free. "
             "Make room; then the same command goes on from here"
         ) from error
+
+
+def free_bytes(place: Path) -> int:
+    """What is free on the disk of a directory, which need not exist yet."""
+    return shutil.disk_usage(next(path for path in (place, *place.parents) if path.exists())).free

@@ -10,7 +10,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from cambrian.benchmarks.suite import CATEGORIES
+from cambrian.benchmarks.suite import CATEGORIES, PER_POINT
 from cambrian.stages.base import Artifact
 from cambrian.sweep.execute import Outcome
 from cambrian.sweep.plan import Plan, Run
@@ -29,12 +29,14 @@ def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
     console = Console(width=WIDTH, highlight=False)
     table = Table("run", *CATEGORIES.values(), "average", title="score in %, (blind)", title_justify="left")
     chance: Means = {}
+    parts: list[str] = []
     for run in plan.runs:
         evaluations = find_evaluations(run, store)
         if evaluations is None:
             table.add_row(run.name, *["-"] * len(CATEGORIES), "no result")
             continue
         chance = means = category_means(evaluations)
+        parts += [f"{run.name}: {line}" for line in partial(evaluations)]
         cells = [
             f"{means[name]['score']:.1f} ({means[name]['blind']:.1f})" if name in means else "-"
             for name in CATEGORIES
@@ -44,7 +46,8 @@ def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
         guessed = [f"{chance[name]['chance']:.1f}" if name in chance else "-" for name in CATEGORIES]
         table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}")
     console.print(table)
-    lines = [f"no result: {name}: {reason}" for name, reason in outcome.unfinished.items()]
+    lines = [f"part of a benchmark: {line}" for line in parts]
+    lines += [f"no result: {name}: {reason}" for name, reason in outcome.unfinished.items()]
     lines += failure_lines(
         (failure.failure_class, plan.stages[digest].label, failure.reason, log_path(store, digest))
         for digest, failure in outcome.failed.items()
@@ -70,13 +73,30 @@ def find_evaluations(run: Run, store: Store) -> list[Artifact] | None:
     return None if None in found else [artifact for artifact in found if artifact is not None]
 
 
+def partial(evaluations: Sequence[Artifact]) -> list[str]:
+    """Name the scores that are not those of a whole benchmark, and say why."""
+    lines = []
+    for artifact in evaluations:
+        metrics = artifact.metrics
+        if "total" not in metrics:
+            continue  # the lab has no end of questions
+        whys = []
+        if metrics["n"] < metrics["total"]:
+            whys.append(f"{metrics['n']:,} of {metrics['total']:,} questions")
+        if metrics["unanswered"]:
+            whys.append(f"{metrics['unanswered']:,} without a picture that can be shown")
+        if whys:
+            lines.append(f"{artifact.manifest['axes']['benchmark']}: {', '.join(whys)}")
+    return lines
+
+
 def category_means(evaluations: Sequence[Artifact]) -> Means:
     """Average the benchmarks of each category."""
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     for artifact in evaluations:
-        rows[artifact.manifest["axes"]["category"]].append(
-            {name: float(artifact.metrics[name]) for name in METRICS}
-        )
+        axes = artifact.manifest["axes"]
+        per_point = PER_POINT.get(axes["benchmark"], 1.0)
+        rows[axes["category"]].append({name: float(artifact.metrics[name]) / per_point for name in METRICS})
     return {
         category: {name: fmean(row[name] for row in own) for name in METRICS}
         for category, own in rows.items()

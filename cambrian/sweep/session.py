@@ -15,6 +15,7 @@ from cambrian.hardware import find_gpu
 from cambrian.sweep.bucket_store import open_store
 from cambrian.sweep.cost import price
 from cambrian.sweep.execute import execute, worker_count
+from cambrian.sweep.feature_plan import worth_keeping
 from cambrian.sweep.fidelity import print_fidelity
 from cambrian.sweep.garbage import collect
 from cambrian.sweep.grid import expand, expand_sweeps, sweep_names
@@ -26,7 +27,7 @@ from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
 from cambrian.sweep.readiness import require_data
 from cambrian.sweep.rendering import plan_as_dict, print_mixtures, print_plan
-from cambrian.sweep.room import explaining_full_disk
+from cambrian.sweep.room import explaining_full_disk, free_bytes
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
 from cambrian.sweep.summary import SweepRecord
@@ -91,7 +92,7 @@ def _run(study: Study, store: Store) -> int:
     if study.plan != "false":
         draw_plan(plan, Path(study.plan))
         return 0
-    require_data(plan, study.recipes)
+    require_data(plan, study.recipes, study.runtime)
     used = (part for recipe in study.recipes for data in recipe.data for part in (data, *data.parts))
     for summary in dict.fromkeys(part.summary for part in used if part.content):
         print(f"data: {summary}")
@@ -104,6 +105,9 @@ def _run(study: Study, store: Store) -> int:
     collect(store)
     if (exit_code := preflight(study, plan, store)) != 0:
         return exit_code
+    if bill is not None:
+        keys = tuple(sorted(one.key for one in bill.features))
+        study = replace(study, runtime=replace(study.runtime, features=keys))
     with SweepRecord(plan, store, study.runtime) as record:
         if study.halving:
             outcome = halve(study, plan, store)
@@ -125,4 +129,10 @@ def make_study_plan(study: Study, store: Store) -> tuple[Plan, Bill | None]:
     gpu = find_gpu(hardware.gpu)
     estimates = {d: price(work, gpu, hardware.gpus_per_stage).seconds for d, work in works.items()}
     plan = make_plan(name_apart(list(runs.values())), lineage.stages, store, estimates)
-    return plan, make_bill(plan, works, hardware) if works else None
+    if not works:
+        return plan, None
+    bill = make_bill(plan, works, hardware)
+    if study.runtime.keep_features != "auto":
+        return plan, bill
+    features = worth_keeping(plan, works, gpu, hardware.gpus_per_stage, free_bytes(store.root))
+    return plan, replace(bill, features=features)

@@ -8,7 +8,8 @@ from cambrian.runtime import Runtime
 from cambrian.stages.base import KINDS, Stage
 from cambrian.tracking.wandb_client import FAILED, STOPPED, axis_tags, finish_run, start_run
 
-CURVES = {"examples_per_second": "mean", "gradient_norm": "max", "lr/*": "none"}
+_MEANS = ("examples_per_second", "tokens_per_second", "padding", "data_wait", "mfu")
+CURVES = dict.fromkeys(_MEANS, "mean") | {"gradient_norm": "max", "lr/*": "none"}
 """Metric of a training run -> what the run's summary keeps of its curve; of all others the last value."""
 
 

@@ -112,14 +112,14 @@ def test_yes_no(raw: str, value: str | None) -> None:
         ("2 and 2", "2"),
         ("The answer is 12. There are 3 rows of 4.", "12"),
         ("twenty, one", None),
-        ("one hundred twenty", None),
+        ("one hundred twenty", "120"),
         ("2 or 3", None),
         ("3-4", None),
-        ("1/2", None),
+        ("1/2", "0.5"),
         ("10:30", None),
         ("1,2", None),
         ("m2", None),
-        ("10²", None),
+        ("10²", "100"),
         ("nan", None),
         ("inf", None),
         ("9" * 5000, None),
@@ -169,6 +169,58 @@ def test_refuses(text: str, refused: bool) -> None:
     assert refuses(text) is refused
 
 
+PIECES = (
+    *(
+        "answer",
+        "is",
+        ":",
+        "B",
+        "(",
+        ")",
+        "a",
+        "not",
+        "but",
+        "no,",
+        "wait",
+        "yes",
+        "chair",
+        "\n",
+        " ",
+        ".",
+        "**",
+    ),
+    *(
+        "<think>",
+        "</think>",
+        "<answer>",
+        "</answer>",
+        "\\boxed{",
+        "}",
+        '{"answer":',
+        "<|im_end|>",
+        "\\frac{1}{",
+        "0}",
+    ),
+    *(
+        "1",
+        "2",
+        "/",
+        "^",
+        "\u00b2",
+        "1,234",
+        "%",
+        "$",
+        "dozen",
+        "hundred",
+        "and",
+        "twenty-",
+        "=",
+        "in 2015",
+        "total of",
+    ),
+    *("\u7b54\u6848\u662f", "\u200b", "\ud800", "\u00bd", "\u0663", "5cm", "e999", "sorry", 'reads "'),
+)
+
 LONG = {
     "letters": "a" * 100_000,
     "spaces": " " * 100_000,
@@ -179,6 +231,16 @@ LONG = {
     "declarations": "answer is the option " * 4_800,
     "negations": "not " * 25_000,
     "emoji": "🙂" * 25_000,
+    "groups": "1 234 " * 16_000,
+    "narrow groups": "1\u00a0" * 50_000,
+    "thousands": "1,234" * 20_000,
+    "commas": "1," * 50_000,
+    "fractions": "1/" * 50_000,
+    "corrections": "wait " * 20_000,
+    "thoughts": "</think>x" * 10_000,
+    "boxes": "\\boxed{" * 12_000,
+    "objects": '{"answer": ' * 9_000,
+    "stars": "*_" * 50_000,
     "right to left": "\u200fم " * 33_000,
 }
 
@@ -195,9 +257,23 @@ def test_a_hundred_kilobytes_are_read(name: str, text: str) -> None:
 @given(text=st.text() | st.text(alphabet="ABCDabcd()., \nisnot'yes19-%:"))
 def test_no_text_makes_a_matcher_raise(name: str, text: str) -> None:
     matcher = MATCHERS[name]
-    for options in ((), OPTIONS) if name != "choice" else (OPTIONS,):
+    for options in ((), OPTIONS):
         value = matcher.read(text, options).value
         assert value is None or (value and matcher.same(value, value))
+
+
+@pytest.mark.parametrize("name", MATCHERS)
+@settings(deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=14), options=st.lists(st.text(max_size=8), max_size=26)
+)
+def test_no_wrapping_makes_a_matcher_raise(name: str, pieces: list[str], options: list[str]) -> None:
+    matcher = MATCHERS[name]
+    value = matcher.read("".join(pieces), options).value
+    assert value is None or matcher.same(value, value)
+    assert matcher.read("".join(pieces), options).value == value
+    wanted = matcher.wanted("".join(pieces), options)
+    assert wanted is None or matcher.same(wanted, wanted)
 
 
 @settings(deadline=None)

@@ -59,7 +59,7 @@ def test_exact_numbers() -> None:
     assert (result.unparsed, result.blind_unparsed) == (0.0, 40.0)
     assert result.low < 80 < result.high
     assert result.blind_low < 40 < result.blind_high
-    assert [verdict.sighted_correct for verdict in result.verdicts] == [True, True, True, False, True]
+    assert [verdict.sighted_credit for verdict in result.verdicts] == [1.0, 1.0, 1.0, 0.0, 1.0]
     assert [verdict.blind for verdict in result.verdicts] == ["red", "red", None, "red", None]
     assert result.verdicts[4].wanted == "2"
 

@@ -124,3 +124,13 @@ def test_bytes_that_editors_and_broken_downloads_leave(folder: Path) -> None:
     assert [fault.line for fault in found.faults] == [5, 6]
     assert "half a character" in found.faults[0].reason
     assert "not JSON" in found.faults[1].reason
+
+
+def test_names_that_no_disk_takes_are_no_images(folder: Path) -> None:
+    names = ["x" * 5000, "a\0b", "coco/a.png/", "/etc/passwd"]
+    lines = [row(str(index), image=name) for index, name in enumerate(names)]
+    _, found = opened(write(folder, *lines), folder)
+    assert [fault.reason.split(":")[0] for fault in found.faults] == [
+        *["its image is not in the folder"] * 2,
+        "its image leads out of the folder",
+    ]

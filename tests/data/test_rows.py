@@ -102,3 +102,6 @@ def test_rows_nested_too_deeply_are_no_crash(tmp_path: Path) -> None:
     array.write_text(f"[{{}}, {deep}]")
     with pytest.raises(DataError, match="element 2 of the array is nested too deeply"):
         index_rows(array)
+    array.write_text(f"[{{}}, {'9' * 5000}]")
+    with pytest.raises(DataError, match="element 2 of the array has Exceeds the limit"):
+        index_rows(array)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_sharing import assert_like, train
-from tiny_multimodal import ENCODERS
+from tiny_multimodal import ENCODERS, Assemble
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cambrian import precision
@@ -20,8 +21,11 @@ from cambrian.checkpoints import Pieces, load_checkpoint
 from cambrian.encoders.table import build_encoder, save_encoder
 from cambrian.memory import OutOfMemory
 from cambrian.model.assembly import load_trained
+from cambrian.model.freezing import TrainingStage, freeze
 from cambrian.model.language import load_language, save_language
+from cambrian.model.placement import is_to_divide
 from cambrian.preemption import Preempted
+from cambrian.workers import Workers
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +105,36 @@ def test_a_process_without_memory_ends_all_and_says_what_to_halve(parts: Path, t
     """The other one is waiting for it inside a layer."""
     with pytest.raises(OutOfMemory, match=r"divided over 2 processes.* set runtime\.micro_batch=1$"):
         train(tmp_path, parts, 2, True, micro_batch=2, short=1)
+
+
+@pytest.mark.parametrize(
+    ("stage", "room", "wish", "count", "divided"),
+    [
+        ("tune", 1.01, None, 2, False),
+        ("tune", 0.99, None, 2, True),
+        ("tune", 0.99, None, 1, False),
+        ("tune", 0.99, False, 2, False),
+        ("tune", 1.01, True, 2, True),
+        ("align", 0.99, None, 2, True),
+    ],
+)
+def test_a_model_is_divided_that_is_too_large_for_one_gpu(
+    make_model: Assemble,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: TrainingStage,
+    room: float,
+    wish: bool | None,
+    count: int,
+    divided: bool,
+) -> None:
+    """By the plan's rule: 16 bytes for what trains and 2 for what is frozen, on four fifths of the GPU."""
+    model = make_model()
+    freeze(model, stage=stage, vision="frozen")
+    needed = sum((16 if value.requires_grad else 2) * value.numel() for value in model.parameters())
+    gpu = SimpleNamespace(total_memory=int(room * needed / 0.8))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
+    assert is_to_divide(model, wish, "cuda:0", Workers(count=count)) is divided
+    assert is_to_divide(model, wish, "cpu", Workers(count=count)) is bool(wish)
 
 
 @pytest.mark.parametrize("stage", ["align", "tune"])

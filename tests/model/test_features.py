@@ -9,8 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_multimodal import CONCAT, SVA, Assemble, NoiseCorpus
 
-from cambrian.model.features import FeatureFile
+from cambrian.data.batching import ConversationBatches
+from cambrian.model.features import FeatureFile, KeptFeatures
+from cambrian.model.freezing import freeze
+from cambrian.model.mllm import MultimodalLLM
+from cambrian.model.task import MultimodalTask
+from cambrian.training import Conditions, Schedule, fit
 
 
 def opened(folder: Path, dtype: torch.dtype = torch.float32) -> FeatureFile:
@@ -65,3 +71,33 @@ def test_exactly_what_was_written_is_there(
         features = file.read([image])
         assert (features is not None) == (image in there)
         assert features is None or (features == image).all()
+
+
+def train(model: MultimodalLLM, root: Path, name: str, kept: KeptFeatures | None) -> tuple[float, ...]:
+    freeze(model, stage="tune", vision="frozen")
+    corpus = NoiseCorpus(12)
+    batches = ConversationBatches(size=12, epochs=2, batch_size=4, seed=5)
+    rates = {"connector": 0.01, "sva": 0.01, "llm": 0.01}
+    task = MultimodalTask(model, corpus, batches, rates=rates, weight_decay=0.0, kept=kept)
+    schedule = Schedule(
+        steps=batches.steps, batch_size=4, warmup_fraction=0.0, clip=1.0, betas=(0.9, 0.98), seed=0
+    )
+    return fit(task, schedule, Conditions(workdir=root / name, micro_batch=2)).losses
+
+
+@pytest.mark.parametrize("recipe", [SVA, CONCAT], ids=["sva", "concat"])
+def test_training_from_kept_features_is_the_same_and_looks_at_no_image(
+    make_model: Assemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, object]
+) -> None:
+    plain = train(make_model(recipe), tmp_path, "plain", None)
+
+    def kept(model: MultimodalLLM) -> KeptFeatures:
+        folders = [tmp_path / "features" / str(index) for index in range(len(model.eyes))]
+        return KeptFeatures(model.eyes, folders, count=200, dtype=torch.float32)
+
+    model = make_model(recipe)
+    assert train(model, tmp_path, "first", kept(model)) == pytest.approx(plain, rel=1e-5)
+    again = make_model(recipe)
+    monkeypatch.setattr(again, "look", pytest.fail)
+    monkeypatch.setattr(NoiseCorpus, "pictures", pytest.fail)
+    assert train(again, tmp_path, "again", kept(again)) == pytest.approx(plain, rel=1e-5)

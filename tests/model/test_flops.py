@@ -43,7 +43,7 @@ def test_the_count_is_that_of_a_step_in_which_attention_is_causal(
         loss, _ = model.loss(batch)
         loss.backward()
     labels = int((batch.labels[:, 1:] != IGNORED).sum())
-    expected = count.of([length] * 3, images=3, labels=labels)
+    expected = count.of([length] * 3, looked=3, images=3, labels=labels)
     # Torch counts all pairs of attention, forward and backward, of which a causal one needs half.
     spare = 3 * count.pair * length**2
     assert expected == pytest.approx(counter.get_total_flops() - spare, rel=0.05)
@@ -53,11 +53,11 @@ def test_lengths_images_and_labels_add_up(make_model: Assemble) -> None:
     model = make_model(CONCAT)
     freeze(model, stage="tune", vision="frozen")
     count = count_flops(model)
-    each = [count.of([20], images=1, labels=3), count.of([30], images=0, labels=9)]
-    assert count.of([20, 30], images=1, labels=12) == sum(each)
+    each = [count.of([20], looked=1, images=1, labels=3), count.of([30], looked=0, images=0, labels=9)]
+    assert count.of([20, 30], looked=1, images=1, labels=12) == sum(each)
     assert count.token == 6 * 3 * (32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 48)
     assert count.pair == 6 * 3 * 32
-    assert count.label == 6 * 32 * model.llm.get_input_embeddings().weight.shape[0]
+    assert count.label == 6 * 32 * model.llm.config.vocab_size
     assert count.image > 0
 
 

@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from tiny_multimodal import Assemble, NoiseCorpus
+from tiny_multimodal import BROKEN, ENDLESS, Assemble, DamagedCorpus, NoiseCorpus
 
-from cambrian.data.conversation import Conversation
-from cambrian.data.pictures import View
-from cambrian.errors import BadImageError, DataError
+from cambrian.errors import DataError
 from cambrian.model.freezing import freeze
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.model.task import MultimodalTask
@@ -22,35 +19,10 @@ from cambrian.training import Conditions, FitResult, Schedule, fit
 
 RATES = {"connector": 0.01, "sva": 0.003, "llm": 0.002, "vision": 0.001}
 BATCHES = ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9), (10, 11, 1, 3, 0), (1, 4))
-BROKEN, ENDLESS = (1, 4), (8,)
-"""Examples whose image is damaged, and one whose question leaves no room for an answer."""
 GONE = {
     1: LeftOut(index=1, id="noise-1", reason="101.jpg is empty"),
     4: LeftOut(index=4, id="noise-4", reason="104.jpg is empty"),
 }
-
-
-class DamagedCorpus(NoiseCorpus):
-    """Some of its examples cannot be used."""
-
-    def __init__(self, size: int, broken: Sequence[int] = BROKEN, endless: Sequence[int] = ENDLESS) -> None:
-        super().__init__(size)
-        self._broken = broken
-        self._endless = endless
-
-    def conversation(self, index: int) -> Conversation:
-        found = super().conversation(index)
-        if index not in self._endless:
-            return found
-        turn = found.turns[0]
-        long = type(turn)(question=" ".join(["word1"] * 200), answer=turn.answer)
-        return Conversation(id=found.id, image=found.image, turns=(long,))
-
-    def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
-        for image in indices:
-            if image - 100 in self._broken:
-                raise BadImageError(f"{image}.jpg", "is empty")
-        return super().pictures(indices, views)
 
 
 class Batches:

@@ -9,7 +9,7 @@ import pytest
 import tiny_stage
 import torch
 from safetensors.torch import load_file
-from tiny_multimodal import SVA
+from tiny_multimodal import BROKEN, ENDLESS, SVA
 from torch import Tensor
 
 from cambrian.runtime import Runtime, SilentTracker
@@ -17,9 +17,9 @@ from cambrian.stages.base import StageContext
 from cambrian.stages.launch import run_stage
 
 
-def train(
+def run_in(
     root: Path, parts: Path, processes: int = 1, shard: bool = False, micro_batch: int = 0, **recipe: Any
-) -> tuple[list[float], dict[str, Tensor]]:
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     root.mkdir(exist_ok=True)
     context = StageContext(
         payload=root,
@@ -30,7 +30,13 @@ def train(
     )
     recipe = {"parts": str(parts), "connector": SVA, "stage": "tune"} | recipe
     metrics = run_stage(tiny_stage.KIND, recipe, {}, context)
-    return metrics["losses"], load_file(root / "model.safetensors")
+    return metrics, load_file(root / "model.safetensors")
+
+
+def train(root: Path, parts: Path, *places: Any, **recipe: Any) -> tuple[list[float], dict[str, Tensor]]:
+    """Losses and weights of `run_in`."""
+    metrics, weights = run_in(root, parts, *places, **recipe)
+    return metrics["losses"], weights
 
 
 def assert_like(
@@ -42,6 +48,13 @@ def assert_like(
     assert one[1].keys() == other[1].keys()
     for name, value in one[1].items():
         torch.testing.assert_close(value, other[1][name], rtol=1e-4, atol=atol, msg=name)
+
+
+@pytest.mark.slow
+def test_the_first_of_two_workers_knows_what_the_other_left_out(parts: Path, tmp_path: Path) -> None:
+    one, two = (run_in(tmp_path / str(count), parts, processes=count, damaged=True)[0] for count in (1, 2))
+    assert set(one["left_out"]) == set(two["left_out"]) == {*BROKEN, *ENDLESS}
+    assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from cambrian.data.conversation import Conversation, Turn
 from cambrian.data.pictures import View
 from cambrian.encoders.table import build_encoder, save_encoder
+from cambrian.errors import BadImageError
 from cambrian.model.generation import Request, answer
 from cambrian.model.grid_positions import GridPositions
 from cambrian.model.language import Language, save_language
@@ -38,6 +39,8 @@ ENCODERS = (
     {"kind": "pixels", "resolution": 32, "patch": 4},
 )
 
+BROKEN, ENDLESS = (1, 4), (8,)
+"""Examples whose image is damaged, and one whose question leaves no room for an answer."""
 Assemble = Callable[..., MultimodalLLM]
 
 
@@ -66,6 +69,29 @@ class NoiseCorpus:
 
     def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
         return noise(indices, views)
+
+
+class DamagedCorpus(NoiseCorpus):
+    """Some of its examples cannot be used."""
+
+    def __init__(self, size: int, broken: Sequence[int] = BROKEN, endless: Sequence[int] = ENDLESS) -> None:
+        super().__init__(size)
+        self._broken = broken
+        self._endless = endless
+
+    def conversation(self, index: int) -> Conversation:
+        found = super().conversation(index)
+        if index not in self._endless:
+            return found
+        turn = found.turns[0]
+        long = type(turn)(question=" ".join(["word1"] * 200), answer=turn.answer)
+        return Conversation(id=found.id, image=found.image, turns=(long,))
+
+    def pictures(self, indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
+        for image in indices:
+            if image - 100 in self._broken:
+                raise BadImageError(f"{image}.jpg", "is empty")
+        return super().pictures(indices, views)
 
 
 def noise(indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:

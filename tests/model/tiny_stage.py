@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import torch
 from safetensors.torch import save_file
-from tiny_multimodal import NoiseCorpus
+from tiny_multimodal import DamagedCorpus, NoiseCorpus
 
 from cambrian import precision
 from cambrian.model.assembly import assemble, save_trained
@@ -63,7 +63,8 @@ def train(recipe: Mapping[str, Any], context: StageContext) -> dict[str, Any]:
     )
     freeze(model, stage=recipe["stage"], vision="unfrozen")
     conditions = bring(model, training_conditions(context), shard=context.runtime.shard)
-    task = MultimodalTask(model, CORPUS, Batches(), rates=RATES, weight_decay=0.1)  # type: ignore[arg-type]
+    corpus = DamagedCorpus(12) if recipe.get("damaged") else CORPUS
+    task = MultimodalTask(model, corpus, Batches(), rates=RATES, weight_decay=0.1)  # type: ignore[arg-type]
     if recipe.get("recompute"):
         assert task.recompute_activations()
     schedule = Schedule(
@@ -74,7 +75,7 @@ def train(recipe: Mapping[str, Any], context: StageContext) -> dict[str, Any]:
     trained = {key: value.contiguous() for key, value in model.named_parameters() if value.requires_grad}
     save_file(trained, context.payload / "model.safetensors")
     save_trained(model, context.payload / "published")
-    return {"losses": list(result.losses)}
+    return {"losses": list(result.losses), "left_out": [one.index for one in result.left_out]}
 
 
 def disturb(

@@ -1,0 +1,206 @@
+"""Every row of the hub's benchmarks: read from its schema, asked, answered and scored by the stage itself.
+
+`python tests/benchmarks/test_hub_benchmarks.py` writes the snapshot of the prompts and the table of the page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_fixtures import FILES, TABLES, write_benchmark
+
+from cambrian.benchmarks.hub.benchmark import HubBenchmark
+from cambrian.benchmarks.hub.material import open_hub_material
+from cambrian.benchmarks.hub.places import fingerprint
+from cambrian.benchmarks.hub.rows import HUB, PAPER16
+from cambrian.benchmarks.records import Question, read_predictions, read_questions
+from cambrian.benchmarks.suite import SUITES
+from cambrian.data.conversation import Pictures
+from cambrian.data.pictures import View
+from cambrian.model.generation import Request
+from cambrian.runtime import Runtime, SilentTracker
+from cambrian.stages import evaluate
+from cambrian.stages.base import StageContext
+
+EVERY = pytest.mark.parametrize("name", list(HUB))
+PROMPTS = Path(__file__).with_name("hub_prompts.json")
+VIEWS = (View(16, (0, 0, 0)), View(24, (127, 127, 127)))
+Say = Callable[[Question], str]
+
+
+class StubModel:
+    """Has what asking needs of a model."""
+
+    views = VIEWS
+
+    def to(self, device: str) -> StubModel:
+        return self
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of data sets with a copy of every benchmark."""
+    folder = tmp_path_factory.mktemp("data")
+    for name, row in HUB.items():
+        write_benchmark(folder / "benchmarks" / name, name, row.data.split)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tables of all tests are kept."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def context(tmp_path: Path, data: Path, store: Path) -> StageContext:
+    (tmp_path / "payload").mkdir()
+    return StageContext(
+        payload=tmp_path / "payload",
+        workdir=tmp_path,
+        runtime=Runtime(store=store, data=data),
+        tracker=SilentTracker(),
+        progress=lambda done, total: None,
+    )
+
+
+def recipe(row: HubBenchmark, data: Path, n: int = 0) -> dict[str, Any]:
+    content = fingerprint(data / "benchmarks" / row.id)
+    return {"benchmark": row.recipe(content), "questions": n, "seed": 0}
+
+
+def asked(row: HubBenchmark, runtime: Runtime, n: int = 0, seed: int = 0) -> Sequence[Question]:
+    assert runtime.data is not None
+    content = fingerprint(runtime.data / "benchmarks" / row.id)
+    return open_hub_material(row, runtime, content=content, n=n, seed=seed).questions
+
+
+def evaluate_with(
+    say: Say, row: HubBenchmark, context: StageContext, monkeypatch: pytest.MonkeyPatch, n: int = 0
+) -> tuple[dict[str, Any], list[list[Request]]]:
+    """Run the stage with a model that says what it is told to with the image, and nothing without."""
+    data = context.runtime.data
+    assert data is not None
+    questions = {question.id: question for question in asked(row, context.runtime, n)}
+    calls: list[list[Request]] = []
+
+    def answer(model: object, requests: list[Request], pictures: Pictures, **settings: Any) -> list[str]:
+        calls.append(list(requests))
+        if not settings["vision"]:
+            return [""] * len(requests)
+        for request in requests:
+            assert request.image is not None
+            shown = pictures([request.image], VIEWS)
+            assert [shown[view].shape for view in VIEWS] == [(1, 16, 16, 3), (1, 24, 24, 3)]
+            settings["progress"](1, len(requests))
+        return [say(questions[request.id]) for request in requests]
+
+    monkeypatch.setattr(evaluate, "_load", lambda *_: StubModel())
+    monkeypatch.setattr(evaluate, "answer", answer)
+    return evaluate.run(recipe(row, data, n), {"model": FakeArtifact()}, context), calls  # type: ignore[dict-item]
+
+
+class FakeArtifact:
+    """Where nothing is read from."""
+
+    path = Path()
+
+
+def right(question: Question) -> str:
+    return f"The answer is ({question.answer})." if question.options else question.answer
+
+
+def wrong(question: Question) -> str:
+    if question.options:
+        return "B" if question.answer == "A" else "A"
+    opposite = {"yes": "no", "no": "yes"}
+    return opposite.get(question.answer.lower(), "zebra 987654")
+
+
+def test_every_row_has_a_fixture_and_the_paper_its_sixteen() -> None:
+    assert set(HUB) == {*TABLES, *FILES}
+    assert (len(PAPER16), SUITES["paper16"]) == (16, PAPER16)
+    assert set(SUITES["hub"]) == set(HUB)
+    assert len({row.display for row in HUB.values()}) == len(HUB)
+
+
+@EVERY
+def test_right_answers(name: str, context: StageContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, _ = evaluate_with(right, HUB[name], context, monkeypatch)
+    assert metrics["score"] == (2000 * 2 / 10 if name == "mme_p" else 100)
+    assert metrics["unparsed"] == 0
+    assert (metrics["unanswered"], metrics["total"]) == (0, HUB[name].questions)
+    assert metrics["n"] == len(read_questions(context.payload / "questions.jsonl"))
+    assert len(read_predictions(context.payload / "predictions.jsonl")) == 2 * metrics["n"]
+
+
+@EVERY
+def test_wrong_answers(name: str, context: StageContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, _ = evaluate_with(wrong, HUB[name], context, monkeypatch)
+    assert metrics["score"] == 0
+
+
+@EVERY
+def test_no_answer(name: str, context: StageContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, _ = evaluate_with(lambda question: "", HUB[name], context, monkeypatch)
+    assert (metrics["score"], metrics["unparsed"]) == (0, 100)
+
+
+def prompts(name: str, runtime: Runtime) -> list[dict[str, Any]]:
+    kept = ("id", "prompt", "answer", "options", "group", "answers", "part")
+    return [{key: getattr(question, key) for key in kept} for question in asked(HUB[name], runtime)]
+
+
+@EVERY
+def test_prompts_are_what_they_were(name: str, context: StageContext) -> None:
+    kept = json.loads(PROMPTS.read_text(encoding="utf-8"))
+    made = json.loads(json.dumps(prompts(name, context.runtime)))
+    assert [list(question) for question in made] == [list(question) for question in kept[name]]
+    assert made == kept[name], (
+        f"Questions of {name} have changed: scores are not comparable with those in any store. If that is "
+        "meant, raise the row's version and run `python tests/benchmarks/test_hub_benchmarks.py`."
+    )
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def documented(text: str) -> str:
+    """The page with its table and notes as the rows make them."""
+    lines, notes = [], []
+    for row in HUB.values():
+        configs = ", ".join(filter(None, row.data.configs))
+        place = row.data.hub + (f": {configs}" if configs else "")
+        cells = (row.id, row.display, row.category, place, row.data.split, f"{row.questions:,}", row.options)
+        lines.append(f"| {' | '.join((*cells, row.matcher, row.metric))} |")
+        if row.note:
+            notes.append(f"- {row.display}: {row.note}.")
+    table = re.compile(r"(<!-- table -->\n(?:\|.*\n){2})(?:\|.*\n)*(<!-- end -->)")
+    text = table.sub(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
+    listed = re.compile(r"(<!-- notes -->\n)(?:-.*\n)*(<!-- end -->)")
+    return listed.sub(lambda found: found[1] + "\n".join(notes) + "\n" + found[2], text)
+
+
+def test_the_table_of_the_documentation() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert documented(text) == text, "run `python tests/benchmarks/test_hub_benchmarks.py`"
+
+
+def write_snapshot(data: Path) -> None:
+    """Write prompts and table anew."""
+    for name, row in HUB.items():
+        write_benchmark(data / "benchmarks" / name, name, row.data.split)
+    made = {name: prompts(name, Runtime(store=data / "store", data=data)) for name in HUB}
+    PROMPTS.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    DOCUMENT.write_text(documented(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        write_snapshot(Path(folder))
