@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from cambrian import data_choice
 from cambrian.config import Study, read_study
 from cambrian.data.pictures import View
-from cambrian.data.survey import describe, open_mixture
+from cambrian.data.survey import describe
 from cambrian.errors import ConfigError, UserError
 from cambrian.local_weights import checksum
 from cambrian.stages.base import Stage
+from cambrian.stages.connecting import _open
 from cambrian.sweep.grid import expand
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.session import run
@@ -184,8 +186,8 @@ def test_a_mixture_is_known_by_what_its_sources_hold(sources: Path, tmp_path: Pa
 def test_a_mixture_is_opened_as_it_was_planned(sources: Path) -> None:
     found = study(*MIXED, f"data={sources}")
     data = data_of(stages(*MIXED, f"data={sources}")["tune"])
-    places = [Path(found.runtime.copies[part["content"]]) for part in data["mixture"]]
-    corpus = open_mixture(places, data["mixture"], data["examples"])
+    context: Any = SimpleNamespace(runtime=found.runtime)
+    corpus = _open(data, context, [])
     said = {corpus.conversation(index).id: corpus.conversation(index) for index in range(len(corpus))}
     assert len(said) == 24
     assert said["llava_665k3"].turns[0].question == "llava_665k 3?"
@@ -197,7 +199,7 @@ def test_a_mixture_is_opened_as_it_was_planned(sources: Path) -> None:
     names = [corpus.conversation(index).id for index in images]
     alone = {index: corpus.pictures([index], [view])[view][0] for index in images}
     assert (corpus.pictures(images[::-1], [view])[view][0] == alone[images[-1]]).all(), names
-    half = open_mixture(places, data["mixture"], 12)
+    half = _open({**data, "examples": 12}, context, [])
     assert {half.conversation(index).id for index in range(12)} < set(said)
 
 
