@@ -61,6 +61,28 @@ def read_lines(
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
+    frame = read_frame(store, only, runs=runs, both=both, proxy=proxy)
+    own = own_lines(frame, as_published=both)
+    for note in own.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if not any(line.points for line in own.lines):
+        raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
+    return own
+
+
+def read_frame(
+    store: str | None,
+    only: list[str],
+    *,
+    runs: Path | None = None,
+    both: bool = False,
+    proxy: float = 1.0,
+) -> pd.DataFrame:
+    """Evaluations (columns of results.Row) behind what `read_lines` gives, chosen and refused alike.
+
+    Raises:
+        AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
+    """
     with open_store(store) as place:
         results = read_results(place, proxy=proxy)
     if results.problems:
@@ -92,12 +114,7 @@ def read_lines(
             f"results of different scales ({', '.join(scales)}) share no axis; choose one, such as "
             f"--only scale={scales[0]}"
         )
-    own = own_lines(frame, as_published=both)
-    for note in own.notes:
-        print(f"note: {note}", file=sys.stderr)
-    if not any(line.points for line in own.lines):
-        raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
-    return own
+    return frame
 
 
 def first_look(proxy: float) -> str:

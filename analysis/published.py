@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +19,33 @@ CATEGORIES: Mapping[str, str] = {
     "vision_centric": "Vision-Centric",
 }
 """Category -> how figures and tables call it, in the order of Figure 6."""
+
+NAMES: Mapping[str, str] = {
+    "OpenAI CLIP ViT-L/14@336": "clip",
+    "DFN-CLIP ViT-L/14@224": "dfn_clip_l",
+    "DFN-CLIP ViT-H/14@378": "dfn_clip_h",
+    "EVA-CLIP-02 ViT-L/14@336": "eva_clip",
+    "SigLIP ViT-L/16@384": "siglip_l",
+    "SigLIP ViT-SO400M/14@384": "siglip",
+    "OpenCLIP ConvNeXt-L@512": "convnext_l_512",
+    "OpenCLIP ConvNeXt-L@1024": "convnext_l",
+    "OpenCLIP ConvNeXt-XXL@1024": "convnext",
+    "DINOv2 ViT-L/14@336": "dinov2",
+    "DINOv2 ViT-L/14@518": "dinov2_518",
+    "MoCo v3 ViT-B/16@224": "moco_v3_b",
+    "MoCo v3 ViT-L/16@224": "moco_v3_l",
+    "MAE ViT-L/16@224": "mae",
+    "MAE ViT-H/14@224": "mae_h",
+    "I-JEPA ViT-H/14@224": "ijepa",
+    "SAM ViT-L/16@1024": "sam",
+    "SAM ViT-H/16@1024": "sam_h",
+    "MiDaS 3.0 ViT-L/16@384": "midas",
+    "MiDaS 3.1 ViT-L/16@518": "midas_518",
+    "Diffusion SD2.1/16@512": "diffusion",
+    "SupViT ViT-L/16@224": "supvit_l",
+    "SupViT ViT-H/14@224": "supvit_h",
+}
+"""The paper's encoders, model and architecture -> name in results."""
 
 POINTS_PER: Mapping[str, float] = {"mme_p": 20.0}
 """Benchmarks that are not scored from 0 to 100 -> what a score is divided by before averaging."""
@@ -43,6 +70,8 @@ class PublishedModel:
     instruct: str
     means: Mapping[str, float]
     """Category -> mean of its four benchmarks, 0 to 100."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Benchmark -> score, 0 to 100; empty where only the means are public."""
 
     @property
     def encoder(self) -> str:
@@ -67,22 +96,22 @@ def recipe_scores() -> pd.DataFrame:
 
 def recipe_models() -> list[PublishedModel]:
     """The 76 models, with MME Perception divided by 20 before it is averaged."""
-    groups = benchmarks()
-    return [
-        PublishedModel(
-            model=str(row["model"]),
-            architecture=str(row["architecture"]),
-            supervision=str(row["supervision"]),
-            adapter=str(row["adapter_data"]),
-            vision=str(row["vision"]),
-            instruct=str(row["instruction_data"]),
-            means={
-                category: mean([to_points(benchmark, float(row[benchmark])) for benchmark in ids])
-                for category, ids in groups.items()
-            },
+    groups, models = benchmarks(), []
+    for row in recipe_scores().to_dict(orient="records"):
+        scores = {name: to_points(name, float(row[name])) for ids in groups.values() for name in ids}
+        models.append(
+            PublishedModel(
+                model=str(row["model"]),
+                architecture=str(row["architecture"]),
+                supervision=str(row["supervision"]),
+                adapter=str(row["adapter_data"]),
+                vision=str(row["vision"]),
+                instruct=str(row["instruction_data"]),
+                means={category: mean([scores[name] for name in ids]) for category, ids in groups.items()},
+                scores=scores,
+            )
         )
-        for row in recipe_scores().to_dict(orient="records")
-    ]
+    return models
 
 
 def category_only_models() -> list[PublishedModel]:

@@ -168,7 +168,7 @@ def _row(place: Path) -> Row:
         supervision=_supervision(encoders, _texts(axes, "supervision")),
         connector=_text(axes, "connector"),
         adapter=_text(axes, "adapter"),
-        vision=_text(axes, "vision"),
+        vision=_vision(axes),
         instruct=_text(axes, "instruct"),
         llm=_text(axes, "llm"),
         seed=int(_number(axes, "seed")),
@@ -181,6 +181,12 @@ def _row(place: Path) -> Row:
         digest=digest,
         created=_text(_object(manifest, "provenance"), "created"),
     )
+
+
+def _vision(axes: Mapping[str, Any]) -> str:
+    """Whether the encoders trained, and how much of them if not all."""
+    vision = _text(axes, "vision")
+    return f"{vision} last {int(_number(axes, 'vision_blocks'))}" if "vision_blocks" in axes else vision
 
 
 def _supervision(encoders: tuple[str, ...], supervisions: tuple[str, ...]) -> str:

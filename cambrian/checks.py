@@ -10,6 +10,7 @@ from cambrian.data.templates import TEMPLATES
 from cambrian.errors import unknown_name
 from cambrian.lab.world import SIDE
 from cambrian.recipe import Data, Optimization, Recipe
+from cambrian.sweep.encoder_shapes import block_count
 
 
 def check_recipe(recipe: Recipe) -> list[str]:
@@ -17,16 +18,20 @@ def check_recipe(recipe: Recipe) -> list[str]:
     scale = recipe.scale
     faults = _check_data("adapter", recipe.adapter, "captioned images", 0, scale.captions, scale.name)
     faults += _check_data("instruct", recipe.instruct, "conversations", 1, scale.instructions, scale.name)
+    if not 0 < scale.part <= 1:
+        faults.append(f"scale.part must be above 0 and at most 1, got {scale.part}")
     if recipe.benchmarks.questions < 0 or recipe.seed < 0:
         faults.append("benchmarks.questions and seed must not be negative")
     if recipe.vision == "unfrozen":
         if recipe.vision_lr <= 0:
-            faults.append(f"vision=unfrozen needs a positive vision.lr.{scale.name}, got {recipe.vision_lr}")
+            key = f"vision.lr.{scale.like or scale.name}"
+            faults.append(f"vision=unfrozen needs a positive {key}, got {recipe.vision_lr}")
         faults += [
             f"vision=unfrozen: encoder '{encoder.name}' has no weights to train; use vision=frozen"
             for encoder in recipe.encoders
             if not encoder.trainable
         ]
+        faults += _check_blocks(recipe)
     for stage, settings in (("align", scale.align), ("tune", scale.tune)):
         faults += _check_optimization(f"scale.{stage}", settings)
     faults += _check_benchmarks(recipe.benchmarks.include, "lab" if scale.world else "hub", scale.name)
@@ -35,6 +40,18 @@ def check_recipe(recipe: Recipe) -> list[str]:
         faults.append(unknown_name("llm template", recipe.llm.template, TEMPLATES))
     grids = {encoder.name: encoder.grid for encoder in recipe.encoders}
     return faults + check_connector(recipe.connector_settings, grids, int(recipe.llm.architecture["layers"]))
+
+
+def _check_blocks(recipe: Recipe) -> list[str]:
+    blocks, faults = recipe.vision_blocks, []
+    for encoder in recipe.encoders if blocks is not None else ():
+        count = block_count(encoder)
+        if encoder.trainable and not 1 <= (blocks or 0) <= count:
+            faults.append(
+                f"vision.blocks={blocks}: encoder '{encoder.name}' has {count} blocks; "
+                "choose from 1 to that, or null for the whole encoder"
+            )
+    return faults
 
 
 def _check_data(axis: str, data: Data, what: str, least: int, most: int, scale: str) -> list[str]:

@@ -25,6 +25,7 @@ from cambrian.recipe import Benchmarks, Encoder, Recipe, Scale
 from cambrian.runtime import Hardware, Runtime
 from cambrian.runtime_settings import read_data_place, read_hardware, read_runtime
 from cambrian.schema import read, read_value
+from cambrian.sections import Sections
 
 UNAVAILABLE = ("refuse", "skip")
 
@@ -98,6 +99,9 @@ def read_study(configs: Sequence[Node], group: str = "run") -> Study:
         else:
             own.faults.extend(own.missing)
         notes.add(own)
+    blocks = any(config["vision"]["blocks"] is not None for config in configs)
+    if blocks and recipes and not any(recipe.vision == "unfrozen" for recipe in recipes):
+        notes.faults.append("vision.blocks is for vision=unfrozen, and every run has vision=frozen")
     runtime = read_runtime(configs[0], group, notes.faults)
     hardware = read_hardware(configs[0], notes.faults)
     preflight = read_preflight(configs[0]["preflight"], notes.faults)
@@ -140,7 +144,8 @@ class _Reader:
         scale = self.once(notes, _read_scale, config["scale"])
         if scale is None:
             return None
-        at, download = scale.name, config["runtime"]["download"]
+        at = Sections(scale.name, scale.like, scale.part)
+        download = config["runtime"]["download"]
         encoders = tuple(
             self.once(notes, _read_encoder, node, at, name, download)
             for name, node in config["encoders"].items()
@@ -155,6 +160,7 @@ class _Reader:
         instruct = self.once(notes, read_data, config["instruct"], at, "instruct", *files)
         benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at, place)
         vision_lr = self.once(notes, _read_vision_lr, config["vision"], at)
+        blocks = self.once(notes, _read_vision_blocks, config["vision"])
         seed = read_value(int, config["seed"], "seed", notes.faults)
         if notes.faults or notes.missing:
             return None
@@ -166,6 +172,7 @@ class _Reader:
             adapter=adapter,
             vision=config["vision"]["name"],
             vision_lr=vision_lr,
+            vision_blocks=blocks,
             instruct=instruct,
             llm=llm,
             scale=scale,
@@ -176,6 +183,7 @@ class _Reader:
     def check(self, recipe: Recipe) -> list[str]:
         """Check a recipe; seeds alone make no difference."""
         parts = (*recipe.encoders, recipe.connector_settings, recipe.adapter, recipe.vision, recipe.vision_lr)
+        parts = (*parts, recipe.vision_blocks)
         parts = (*parts, recipe.instruct, recipe.llm, recipe.scale, recipe.benchmarks)
         key = (recipe.seed < 0, *map(id, parts))
         if key not in self._checked:
@@ -183,12 +191,12 @@ class _Reader:
         return self._checked[key]
 
 
-def _section(notes: Notes, node: Node, at: str, what: str) -> Node | None:
+def _section(notes: Notes, node: Node, at: Sections, what: str) -> Any | None:  # noqa: ANN401
     """Give what a choice says for one scale."""
-    if at in node:
-        return node[at]
-    notes.missing.append(f"{what} does not exist at scale={at}")
-    return None
+    section = at.find(node)
+    if section is None:
+        notes.missing.append(f"{what} does not exist at scale={at.scale}")
+    return section
 
 
 def _read_scale(notes: Notes, node: Node) -> Scale | None:
@@ -202,12 +210,12 @@ def _copies(recipes: Sequence[Recipe]) -> dict[str, str]:
     return encoders | llms | files_of(data for recipe in recipes for data in recipe.data)
 
 
-def _read_encoder(notes: Notes, node: Node, at: str, name: str, download: bool) -> Encoder | None:
+def _read_encoder(notes: Notes, node: Node, at: Sections, name: str, download: bool) -> Encoder | None:
     section = _section(notes, node, at, f"encoder '{name}'")
     return None if section is None else read_encoder(name, node, section, download, notes.faults)
 
 
-def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -> Node | None:
+def _read_connector(notes: Notes, node: Node, at: Sections, grids: tuple[int, ...]) -> Node | None:
     section = _section(notes, node, at, f"connector '{node['name']}'")
     if section is None:
         return None
@@ -217,7 +225,7 @@ def _read_connector(notes: Notes, node: Node, at: str, grids: tuple[int, ...]) -
     return settings
 
 
-def _read_benchmarks(notes: Notes, node: Node, at: str, place: Path | None) -> Benchmarks | None:
+def _read_benchmarks(notes: Notes, node: Node, at: Sections, place: Path | None) -> Benchmarks | None:
     section = _section(notes, node, at, f"benchmarks '{node['name']}'")
     if section is None:
         return None
@@ -232,9 +240,15 @@ def _read_benchmarks(notes: Notes, node: Node, at: str, place: Path | None) -> B
         return None
 
 
-def _read_vision_lr(notes: Notes, node: Node, at: str) -> float:
+def _read_vision_lr(notes: Notes, node: Node, at: Sections) -> float:
     rate = _section(notes, node["lr"], at, f"vision '{node['name']}'")
-    return 0.0 if rate is None else read_value(float, rate, f"vision.lr.{at}", notes.faults)
+    return 0.0 if rate is None else read_value(float, rate, f"vision.lr.{at.base}", notes.faults)
+
+
+def _read_vision_blocks(notes: Notes, node: Node) -> int | None:
+    """Of a frozen encoder none trains: in a grid over both, the number is for the unfrozen one."""
+    blocks = node["blocks"] if node["name"] == "unfrozen" else None
+    return read_value(int | None, blocks, "vision.blocks", notes.faults)
 
 
 def _read_skip(notes: Notes, given: str) -> bool:

@@ -16,6 +16,7 @@ from cambrian.errand import ask
 from cambrian.errors import UserError, unknown_name
 from cambrian.recipe import RESPONSE_FORMATS, WITH, WITHOUT, Data, Part
 from cambrian.schema import read
+from cambrian.sections import Sections
 
 if TYPE_CHECKING:
     from cambrian.config import Notes
@@ -33,19 +34,19 @@ class _Machine:
 def read_data(
     notes: Notes,
     node: Mapping[str, Any],
-    at: str,
+    at: Sections,
     axis: str,
     real: bool,
     place: Path | None,
     tolerated: float,
     download: bool,
 ) -> Data | None:
-    """Read what a choice of the `axis` adapter or instruct says for the scale `at`.
+    """Read what a choice of the `axis` adapter or instruct says for a scale.
 
     Args:
         notes: takes what is wrong or missing.
         node: the choice.
-        at: name of the scale.
+        at: which sections the scale reads, and which part of the study's data sets it uses.
         axis: adapter or instruct.
         real: whether the scale has files at all; the lab has none.
         place: directory with the data sets of this machine.
@@ -53,27 +54,47 @@ def read_data(
         download: whether a data set of the hub may be fetched.
     """
     own = isinstance(node.get("source"), str)
-    if (own and not real) or (not own and at not in node["examples"]):
-        notes.missing.append(f"{axis} '{node['name']}' does not exist at scale={at}")
+    examples = node["examples"] if own else at.find(node["examples"])
+    if (own and not real) or (not own and examples is None):
+        notes.missing.append(f"{axis} '{node['name']}' does not exist at scale={at.scale}")
         return None
     source = node["source"] if own else node.get("source", {}).get(at)
     if own and place is None and "/" not in source:
         notes.faults.append(f"{axis}={node['name']} takes your own files: say where they are, data=DIRECTORY")
         return None
+<<<<<<< HEAD
     examples = node["examples"] if own else node["examples"][at]
+=======
+    source = node["source"] if own else at.find(node.get("source", {}))
+    part = 1.0 if own else at.part_of(node["examples"])
+>>>>>>> d82ae605096007db85785e2508efb6a7243b8c73
     values = {"name": source if own else node["name"], "examples": examples or 0, "source": source}
     values["response_format"] = node.get("response_format", WITH)
     if values["response_format"] == WITHOUT:
         values["name"] += "-no-format"  # results are told apart by it
     data = read(Data, values, axis, notes.faults)
+<<<<<<< HEAD
     if data is None or not (own or data.examples):
         return data
     machine = _Machine(place=place, tolerated=tolerated, download=download)
     try:
         return _found(data, machine, own=own, real=real, mixture=node.get("mixture") if real else None)
+=======
+    if data is None:
+        return None
+    if source is None or place is None or not (own or data.examples):
+        return _part(data, part)
+    try:
+        return _part(_found(data, place, tolerated, own=own), part)
+>>>>>>> d82ae605096007db85785e2508efb6a7243b8c73
     except UserError as error:
         notes.faults.append(f"{axis} '{data.name}': {error}")
         return None
+
+
+def _part(data: Data, part: float) -> Data:
+    """Take a part of the examples; 0M has none of any."""
+    return data if part == 1 else replace(data, examples=round(part * data.examples), part=part)
 
 
 def files_of(data: Iterable[Data]) -> dict[str, str]:

@@ -23,7 +23,7 @@ class Gpu:
     bandwidth: float
     """Peak bytes per second between the GPU and its memory."""
     source: str
-    cuda_names: tuple[str, ...]
+    cuda_names: tuple[str, ...] = ()
     """What CUDA calls the devices that have this peak; others of the family are clocked lower."""
 
 

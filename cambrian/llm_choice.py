@@ -13,6 +13,7 @@ from cambrian.hub import SIZES, find_directory, llm_sizes, read_config
 from cambrian.local_weights import fingerprint
 from cambrian.recipe import Language
 from cambrian.schema import read
+from cambrian.sections import Sections
 from cambrian.sweep.shapes import read_llm
 
 if TYPE_CHECKING:
@@ -25,15 +26,17 @@ _SIZES_EXAMPLE = (
 )
 
 
-def read_language(notes: Notes, node: Mapping[str, Any], at: str, real: bool) -> Language | None:
-    """Read what a choice says for the scale `at`; a `real` scale has pretrained models, the lab its own."""
-    if not ((real and "model" in node) or at in node):
-        notes.missing.append(f"llm '{node['name']}' does not exist at scale={at}")
+def read_language(notes: Notes, node: Mapping[str, Any], at: Sections, real: bool) -> Language | None:
+    """Read what a choice says for the scale of `at`; a `real` one has pretrained models, the lab its own."""
+    section = at.find(node)
+    if section is None and not (real and "model" in node):
+        notes.missing.append(f"llm '{node['name']}' does not exist at scale={at.scale}")
         return None
+    values = {"name": node["name"], **(section or {})}
     if not real:
-        return read(Language, {"name": node["name"], **node[at]}, "llm", notes.faults)
+        return read(Language, values, "llm", notes.faults)
     try:
-        values = _any_model(node) if "model" in node else {"name": node["name"], **node[at]}
+        values = _any_model(node) if "model" in node else values
         return read(Language, _found(values), "llm", notes.faults)
     except UserError as error:
         notes.faults.append(f"llm={node['name']}: {error}")

@@ -1,10 +1,11 @@
-"""AdamW without the wait: the update of `torch.optim.AdamW`, which imports the compiler (seconds)."""
+"""The course of a training run, and AdamW without the wait: that of torch imports the compiler (seconds)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +24,34 @@ class ParameterGroup:
     """Peak of the schedule."""
     weight_decay: float
     """Decoupled: each update also shrinks the weights by `lr * weight_decay`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Course of a training run. Changing any field changes the result."""
+
+    steps: int
+    batch_size: int
+    """Examples of one optimizer step, however they are split."""
+    warmup_fraction: float
+    clip: float
+    """Largest norm of the gradient of all parameters together."""
+    betas: tuple[float, float]
+    seed: int
+    """Seeds what is drawn inside the model, such as dropout; order of the data is the task's."""
+
+
+def read_schedule(optimization: Mapping[str, Any], *, steps: int, seed: int) -> Schedule:
+    """Take the course of a training run from the `optimization` part of a stage's recipe."""
+    first, second = optimization["betas"]
+    return Schedule(
+        steps=steps,
+        batch_size=optimization["batch_size"],
+        warmup_fraction=optimization["warmup_fraction"],
+        clip=optimization["clip"],
+        betas=(first, second),
+        seed=seed,
+    )
 
 
 def split_decay(

@@ -89,6 +89,10 @@ class Scale:
     """Longest training example in tokens, what is beyond is cut off; None: what the LLM was made for."""
     align: Optimization
     tune: Optimization
+    like: str | None = None
+    """The scale whose sections its choices use, but for what a section of its own says."""
+    part: float = 1.0
+    """Of the examples that each data set has at that scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +120,9 @@ class Data:
     source: str | None
     """Data set of the study; None in the lab, whose world is the only source."""
     proxy: float = 1.0
-    """Part of the data set that `examples` is; below 1 it is for a first look."""
+    """Part of these examples that is used; below 1 it is for a first look."""
+    part: float = 1.0
+    """Part of the source that the scale uses, and that the examples are."""
     content: str = ""
     """SHA-256 of the file, what it is known by wherever it lies; empty if it is not on this machine."""
     left_out: str = ""
@@ -171,6 +177,8 @@ class Recipe:
     scale: Scale
     benchmarks: Benchmarks
     seed: int
+    vision_blocks: int | None = None
+    """Blocks of an unfrozen encoder that train, the last ones; None for the whole encoder."""
     proxy: float = 1.0
     """Part of the examples that the run uses; below 1 it is a first look and no result."""
 
@@ -193,7 +201,10 @@ class Recipe:
 
     @cached_property
     def axes(self) -> dict[str, Any]:
-        """The design choices, for labels, tables and figures: `AXES`, and `proxy` for a first look."""
+        """The design choices, for labels, tables and figures: `AXES`.
+
+        And `vision_blocks` where the encoder trains in part, `proxy` for a first look.
+        """
         return {
             "scale": self.scale.name,
             "encoder": [encoder.name for encoder in self.encoders],
@@ -205,6 +216,7 @@ class Recipe:
             # In the lab every LLM is the tiny one, and results say so.
             "llm": self.llm.model if self.scale.world else self.llm.name,
             "seed": self.seed,
+            **({} if self.vision_blocks is None else {"vision_blocks": self.vision_blocks}),
             **({} if self.proxy == 1 else {"proxy": self.proxy}),
         }
 
@@ -213,9 +225,14 @@ class Recipe:
         """Short readable name of the run."""
         encoders = "+".join(encoder.name for encoder in self.encoders)
         return (
-            f"{encoders} {self.connector} {self.adapter.name} {self.vision} {self.instruct.name} "
+            f"{encoders} {self.connector} {self.adapter.name} {self.freezing} {self.instruct.name} "
             f"s{self.seed}{self.mark}"
         )
+
+    @property
+    def freezing(self) -> str:
+        """What of the encoders trains, for names: frozen, unfrozen, or such as `unfrozen last 4`."""
+        return self.vision if self.vision_blocks is None else f"{self.vision} last {self.vision_blocks}"
 
     @property
     def mark(self) -> str:

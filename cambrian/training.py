@@ -18,7 +18,14 @@ from cambrian.accumulation import Accumulator
 from cambrian.checkpoints import load_checkpoint, save_checkpoint
 from cambrian.errors import UserError
 from cambrian.guards import LeftOuts, NonFiniteLoss, find_spikes
-from cambrian.optimizer import ParameterGroup, cosine_factor, make_optimizer, split_decay
+from cambrian.optimizer import (
+    ParameterGroup,
+    Schedule,
+    cosine_factor,
+    make_optimizer,
+    read_schedule,
+    split_decay,
+)
 from cambrian.preemption import Preempted
 from cambrian.runtime import SilentTracker, Tracker
 from cambrian.shards import local
@@ -43,34 +50,6 @@ LOG_POINTS = 200
 """Points of the loss curve that a tracker is given."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Course of a training run. Changing any field changes the result."""
-
-    steps: int
-    batch_size: int
-    """Examples of one optimizer step, however they are split."""
-    warmup_fraction: float
-    clip: float
-    """Largest norm of the gradient of all parameters together."""
-    betas: tuple[float, float]
-    seed: int
-    """Seeds what is drawn inside the model, such as dropout; order of the data is the task's."""
-
-
-def read_schedule(optimization: Mapping[str, Any], *, steps: int, seed: int) -> Schedule:
-    """Take the course of a training run from the `optimization` part of a stage's recipe."""
-    first, second = optimization["betas"]
-    return Schedule(
-        steps=steps,
-        batch_size=optimization["batch_size"],
-        warmup_fraction=optimization["warmup_fraction"],
-        clip=optimization["clip"],
-        betas=(first, second),
-        seed=seed,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

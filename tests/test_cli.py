@@ -21,6 +21,10 @@ BROKEN = {
         ["-m", "encoder=siglip,pixels", "vision=unfrozen"],
         "'pixels' has no weights",
     ),
+    "more blocks than there are": (
+        ["encoder=siglip", "vision=unfrozen", "vision.blocks=4"],
+        "vision.blocks=4: encoder 'siglip' has 3 blocks",
+    ),
     "learning rate of zero": (["scale.tune.lr.llm=0.0"], "must be positive"),
     "sweep without -m": (["sweep=fig6"], "add -m"),
     "unknown sweep": (["-m", "sweep=figure6"], "did you mean 'fig6'"),

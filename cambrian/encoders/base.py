@@ -62,13 +62,33 @@ class VisionEncoder(nn.Module):
         """Encode normalised `pixels` (B, 3, R, R) as (B, g, g, C)."""
         raise NotImplementedError
 
-    def train(self, mode: bool = True) -> VisionEncoder:
-        """Go into training mode only if something here trains.
+    def block_groups(self) -> list[list[nn.Module]]:
+        """Its blocks from the first to the last, each with what stands between it and the next.
 
-        A frozen encoder stays in evaluation mode whatever is said to the model around it, so that dropout and
+        The last one has the final norm with it. Empty if this network has no blocks that can be told apart.
+        """
+        return []
+
+    def train(self, mode: bool = True) -> VisionEncoder:
+        """Take only those parts into training mode that train.
+
+        What is frozen stays in evaluation mode whatever is said to the model around it, so that dropout and
         stochastic depth never make its features random.
         """
-        return super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
+        super().train(False)
+        if mode:
+            _train_what_trains(self)
+        return self
+
+
+def _train_what_trains(module: nn.Module) -> None:
+    """Set `module` to training mode if all its parameters train, else go on with its children."""
+    trained = [parameter.requires_grad for parameter in module.parameters()]
+    if trained and all(trained):
+        nn.Module.train(module, True)
+    elif any(trained):
+        for child in module.children():
+            _train_what_trains(child)
 
 
 def normalize(images: Tensor) -> Tensor:

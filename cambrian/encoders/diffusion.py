@@ -88,6 +88,11 @@ class DiffusionEncoder(TrunkEncoder):
                 hook.remove()
         return found
 
+    def block_groups(self) -> list[list[nn.Module]]:
+        """Blocks of the U-Net: down, middle, up. The autoencoder is before all of them."""
+        blocks = [*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks]
+        return [[block] for block in blocks]
+
     def adopt(self, source: Path) -> None:
         """Take over a directory in diffusers' format, and compute the text of an empty prompt once.
 

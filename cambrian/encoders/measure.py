@@ -128,6 +128,7 @@ def _count(encoder: TrunkEncoder) -> tuple[int, dict[str, int]]:
         "block_inputs": sum(blocks.inputs) or pixels.numel(),
         "saved_values": blocks.saved,
         "largest_block": max(blocks.kept, default=blocks.saved),
+        "blocks": len(encoder.block_groups()),
     }
 
 

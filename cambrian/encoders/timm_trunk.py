@@ -65,6 +65,20 @@ class TimmEncoder(TrunkEncoder):
             intermediates_only=True,
         )
 
+    def block_groups(self) -> list[list[nn.Module]]:
+        """Blocks of a plain network, or of all stages of one that has stages."""
+        plain = getattr(self.trunk, "blocks", None)
+        if plain is not None:
+            return _with_tail([[block] for block in plain], self.trunk, ("norm", "neck"))
+        groups: list[list[nn.Module]] = []
+        for stage in getattr(self.trunk, "stages", None) or getattr(self.trunk, "layers", None) or ():
+            if not hasattr(stage, "blocks"):
+                return []
+            if groups:  # what a stage begins with, such as going down to a smaller map
+                groups[-1] += [child for name, child in stage.named_children() if name != "blocks"]
+            groups += [[block] for block in stage.blocks]
+        return _with_tail(groups, self.trunk, ("norm", "norm_pre"))
+
     def adopt(self, source: Path) -> None:
         """Take over the weights of a checkpoint, in timm's format or any that timm converts.
 
@@ -117,6 +131,15 @@ def _indices(shape: TimmShape, layers: list[dict[str, Any]]) -> list[int]:
     if shape.layer != -1:
         raise UserError(f"multi_stage takes all stages: set layer=-1, got {shape.layer}")
     return list(range(len(layers)))
+
+
+def _with_tail(
+    groups: list[list[nn.Module]], trunk: nn.Module, names: tuple[str, ...]
+) -> list[list[nn.Module]]:
+    """Add to the last group what follows it in `trunk` before features are given."""
+    if groups:
+        groups[-1] += [getattr(trunk, name) for name in names if hasattr(trunk, name)]
+    return groups
 
 
 def _width(layer: Mapping[str, Any], normed: bool) -> int:

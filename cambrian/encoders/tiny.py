@@ -86,6 +86,11 @@ class TinyViT(VisionEncoder):
             tokens = block(tokens)
         return self.norm(tokens)
 
+    def block_groups(self) -> list[list[nn.Module]]:
+        """Transformer blocks, the last with the final norm."""
+        *groups, last = ([block] for block in self.blocks)
+        return [*groups, [*last, self.norm]]
+
     def features(self, pixels: Tensor) -> Tensor:
         """Encode normalised `pixels` (B, 3, R, R) as (B, g, g, C)."""
         tokens = self.encode(self.embed(pixels))
@@ -115,6 +120,14 @@ class TinyConvNet(VisionEncoder):
         self.norm = nn.LayerNorm(shape.width)
         initialize(self)
         self.to(memory_format=torch.channels_last)
+
+    def block_groups(self) -> list[list[nn.Module]]:
+        """Blocks of both stages, the last of the first with the way to the second."""
+        groups: list[list[nn.Module]] = [[block] for block in self.early]
+        groups[-1].append(self.down)
+        groups += [[block] for block in self.late]
+        groups[-1].append(self.norm)
+        return groups
 
     def features(self, pixels: Tensor) -> Tensor:
         """Encode normalised `pixels` (B, 3, R, R) as (B, g, g, C)."""

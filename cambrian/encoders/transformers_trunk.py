@@ -135,6 +135,12 @@ class TransformersEncoder(TrunkEncoder):
         side = round(tokens.shape[1] ** 0.5)
         return [tokens.unflatten(1, (side, side)).permute(0, 3, 1, 2)]
 
+    def block_groups(self) -> list[list[nn.Module]]:
+        """Transformer layers, the last with the final norm."""
+        family = FAMILIES[self.kind]
+        *groups, last = ([layer] for layer in self.trunk.get_submodule(family.layers).children())
+        return [*groups, [*last, self.trunk.get_submodule(family.norm)]]
+
     def adopt(self, source: Path) -> None:
         """Take over the weights of a checkpoint directory; no code that lies in it is run.
 

@@ -17,10 +17,11 @@ from safetensors.torch import load_file, save_file
 from cambrian.connectors.base import build_connector
 from cambrian.connectors.table import visual_positions
 from cambrian.data.tokenization import ChatTokenizer
+from cambrian.encoders.base import VisionEncoder
 from cambrian.encoders.table import load_encoder, save_encoder
 from cambrian.errors import UserError
 from cambrian.model.freezing import is_trained
-from cambrian.model.language import load_language, save_language
+from cambrian.model.language import Language, load_language, save_language
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.model.placement import place
 
@@ -49,7 +50,32 @@ def assemble(
     with torch.random.fork_rng(devices=[]):
         encoders = [load_encoder(directory) for directory in encoder_dirs]
         language = load_language(language_dir)
-        config = language.llm.config
+    return join(
+        encoders,
+        language,
+        connector_recipe=connector_recipe,
+        template=template,
+        seed=seed,
+        context=context,
+    )
+
+
+def join(
+    encoders: Sequence[VisionEncoder],
+    language: Language,
+    *,
+    connector_recipe: Mapping[str, Any],
+    template: str,
+    seed: int,
+    context: int | None = None,
+) -> MultimodalLLM:
+    """Join parts in memory by a fresh connector, drawn from `seed` alone; `context` is as in `assemble`.
+
+    Raises:
+        UserError: if they don't fit each other.
+    """
+    config = language.llm.config
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         connector = build_connector(
             connector_recipe,
@@ -61,8 +87,8 @@ def assemble(
     positions = language.grid_positions
     if positions is not None and positions.side % connector_recipe["side"]:
         raise UserError(
-            f"the LLM in {language_dir} has learned a grid of {positions.side}x{positions.side} "
-            f"visual tokens, got connector.side={connector_recipe['side']}; choose one that divides it"
+            f"the LLM has learned a grid of {positions.side}x{positions.side} visual tokens, "
+            f"got connector.side={connector_recipe['side']}; choose one that divides it"
         )
     chat = ChatTokenizer(
         language.tokenizer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping
 from typing import Literal
@@ -10,6 +11,7 @@ from torch import nn
 
 from cambrian.connectors.sampler import Sampler
 from cambrian.connectors.sva import SvaConnector
+from cambrian.encoders.base import VisionEncoder
 from cambrian.errors import UserError, unknown_name
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.optimizer import ParameterGroup, split_decay
@@ -24,13 +26,16 @@ connector, in front of the LLM and inside it; `connector` is the rest of any con
 logger = logging.getLogger(__name__)
 
 
-def freeze(model: MultimodalLLM, *, stage: TrainingStage, vision: Vision) -> None:
+def freeze(model: MultimodalLLM, *, stage: TrainingStage, vision: Vision, blocks: int | None = None) -> None:
     """Let the connector train (align), or connector, LLM and, if unfrozen, the encoders (tune).
+
+    With `blocks`, an unfrozen encoder trains so many of its last blocks and what follows them. What is before
+    them costs no graph: nothing that it computes depends on anything that trains.
 
     What is frozen stays in evaluation mode. Logs module by module what trains.
 
     Raises:
-        UserError: if an encoder without weights is to be unfrozen.
+        UserError: if an encoder without weights, or more blocks than an encoder has, are to be unfrozen.
     """
     unfrozen = stage == "tune" and vision == "unfrozen"
     if unfrozen:
@@ -40,7 +45,10 @@ def freeze(model: MultimodalLLM, *, stage: TrainingStage, vision: Vision) -> Non
     if model.grid_positions is not None:
         _set(model.grid_positions, "grid positions", trained=stage == "tune")
     for index, encoder in enumerate(model.eyes):
-        _set(encoder, f"encoder {index}", trained=unfrozen)
+        if unfrozen and blocks is not None:
+            _set_last(encoder, f"encoder {index}", blocks)
+        else:
+            _set(encoder, f"encoder {index}", trained=unfrozen)
 
 
 def is_trained(module: nn.Module) -> bool:
@@ -99,12 +107,30 @@ def _require_weights(model: MultimodalLLM) -> None:
 
 def _set(module: nn.Module, name: str, *, trained: bool) -> None:
     module.requires_grad_(trained).train(trained)
-    word = "trained" if trained else "frozen"
-    own = {"": sum(parameter.numel() for parameter in module.parameters(recurse=False))}
-    parts = own | {
-        f".{key}": sum(parameter.numel() for parameter in child.parameters())
-        for key, child in module.named_children()
-    }
-    for key, count in parts.items():
+    _log(module, name)
+
+
+def _set_last(encoder: VisionEncoder, name: str, blocks: int) -> None:
+    groups = encoder.block_groups()
+    if not 1 <= blocks <= len(groups):
+        raise UserError(
+            f"vision.blocks={blocks}: {name} ('{encoder.architecture['kind']}') has {len(groups)} blocks; "
+            "choose from 1 to that, or null for the whole encoder"
+        )
+    encoder.requires_grad_(False)
+    for module in itertools.chain(*groups[-blocks:]):
+        module.requires_grad_(True)
+    encoder.train(True)
+    _log(encoder, name)
+
+
+def _log(module: nn.Module, name: str) -> None:
+    parts = {"": list(module.parameters(recurse=False))}
+    parts |= {f".{key}": list(child.parameters()) for key, child in module.named_children()}
+    for key, parameters in parts.items():
+        count = sum(parameter.numel() for parameter in parameters)
+        trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+        word = "frozen" if not trained else "trained" if trained == count else "partly"
+        of = "" if trained in (0, count) else f"{trained:,} of "
         if count:
-            logger.info("%-7s %s%s: %s parameters", word, name, key, f"{count:,}")
+            logger.info("%-7s %s%s: %s%s parameters", word, name, key, of, f"{count:,}")

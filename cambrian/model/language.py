@@ -51,8 +51,7 @@ def save_language(language: Language, directory: Path) -> None:
     """Write the LLM, its tokenizer and its grid positions into `directory`."""
     with quiet():
         language.llm.save_pretrained(directory, max_shard_size="5GB")
-        wrapped = PreTrainedTokenizerFast(tokenizer_object=language.tokenizer, **language.tokens)
-        wrapped.save_pretrained(directory)
+    save_tokenizer(language, directory)
     if language.grid_positions is not None:
         save_file(language.grid_positions.state_dict(), directory / GRID_POSITIONS)
 
@@ -70,14 +69,29 @@ def load_language(directory: Path) -> Language:
         raise UserError(f"{directory} holds no LLM in Hugging Face's format: {', '.join(missing)} missing")
     with quiet():
         llm = read_llm(directory, "auto")
-        wrapped = PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)
+    tokenizer, tokens = load_tokenizer(directory)
+    positions = _load_grid_positions(directory / GRID_POSITIONS)
     return Language(
         llm=llm,
-        tokenizer=Tokenizer.from_file(str(directory / TOKENIZER)),
-        grid_positions=_load_grid_positions(directory / GRID_POSITIONS),
-        tokens=special_tokens(wrapped),
+        tokenizer=tokenizer,
+        grid_positions=positions,
+        tokens=tokens,
         dtype=llm.dtype,
     )
+
+
+def save_tokenizer(language: Language, directory: Path) -> None:
+    """Write the tokenizer into `directory`, with the names of its special tokens."""
+    with quiet():
+        wrapped = PreTrainedTokenizerFast(tokenizer_object=language.tokenizer, **language.tokens)
+        wrapped.save_pretrained(directory)
+
+
+def load_tokenizer(directory: Path) -> tuple[Tokenizer, dict[str, Any]]:
+    """Read a tokenizer that `save_tokenizer` wrote, and what belongs to it."""
+    with quiet():
+        wrapped = PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)
+    return Tokenizer.from_file(str(directory / TOKENIZER)), special_tokens(wrapped)
 
 
 def read_llm(directory: Path, dtype: str) -> PreTrainedModel:

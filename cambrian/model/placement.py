@@ -88,7 +88,7 @@ def divide(model: MultimodalLLM, device: str, workers: Workers) -> None:
     settings = {"mesh": init_device_mesh(torch.device(device).type, (workers.count,)), "mp_policy": policy}
     eyes = [eye for eye in model.eyes if is_trained(eye) and any(_blocks(eye))]
     for eye in eyes:
-        for block in _blocks(eye):
+        for block in filter(is_trained, _blocks(eye)):  # frozen ones are kept whole
             _settle(block, device, trained=True)
             fully_shard(block, **settings)
     for group in [*([layer] for layer in decoder_layers(model.llm)), *_tables(model)]:

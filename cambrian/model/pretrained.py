@@ -11,7 +11,7 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
 from cambrian.data.tokenization import ChatTokenizer
 from cambrian.errors import UserError
@@ -66,27 +66,14 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
     Raises:
         UserError: if it holds pickled weights alone, code that would have to be run, or nothing of the kind.
     """
-    spelt_out = (directory / "tokenizer.json").is_file() or not (directory / "tokenizer.model").is_file()
-    if not spelt_out and find_spec("sentencepiece") is None:
-        raise UserError(
-            f"{directory} has its tokenizer as tokenizer.model alone, which needs a package to be read: "
-            "pip install sentencepiece"
-        )
     try:
         with quiet():
             llm = read_llm(directory, dtype)
-            tokenizer = AutoTokenizer.from_pretrained(
-                directory, local_files_only=True, trust_remote_code=False
-            )
     except UserError:
         raise
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise UserError(f"transformers cannot read the LLM in {directory}: {error}") from error
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise UserError(
-            f"{directory}: {type(tokenizer).__name__} has no form as a tokenizer.json, which is needed; "
-            "choose a model that has one"
-        )
+    tokenizer = read_tokenizer(directory)
     backend = tokenizer.backend_tokenizer
     embeddings = llm.get_input_embeddings()
     assert isinstance(embeddings, nn.Embedding), type(embeddings)
@@ -97,6 +84,35 @@ def read_pretrained(directory: Path, dtype: str = "auto") -> Language:
             "embeddings; they do not belong together"
         )
     return Language(llm=llm, tokenizer=backend, grid_positions=None, tokens=special_tokens(tokenizer))
+
+
+def read_tokenizer(directory: Path, family: PreTrainedConfig | None = None) -> PreTrainedTokenizerFast:
+    """Read the tokenizer of any LLM in Hugging Face's format, as transformers makes it of the files.
+
+    `family` is the LLM's configuration if config.json is of a type that transformers does not know.
+
+    Raises:
+        UserError: if there is none, it has no form as a tokenizer.json, or a package is missing to read it.
+    """
+    spelt_out = (directory / "tokenizer.json").is_file() or not (directory / "tokenizer.model").is_file()
+    if not spelt_out and find_spec("sentencepiece") is None:
+        raise UserError(
+            f"{directory} has its tokenizer as tokenizer.model alone, which needs a package to be read: "
+            "pip install sentencepiece"
+        )
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(
+                directory, config=family, local_files_only=True, trust_remote_code=False
+            )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise UserError(f"transformers cannot read the tokenizer in {directory}: {error}") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise UserError(
+            f"{directory}: {type(tokenizer).__name__} has no form as a tokenizer.json, which is needed; "
+            "choose a model that has one"
+        )
+    return tokenizer
 
 
 def _locate(

@@ -32,10 +32,11 @@ def check_language(vectors: Vectors) -> None:
         connector = reference_connector(vectors, "param.model.", int(vectors.setting("layers")))
         llm = _llama(vectors)
         _load(vectors, connector, llm)
-        _check_tag(vectors, tag, connector, llm)
+        compare_answers(vectors, tag, connector, llm)
 
 
-def _check_tag(vectors: Vectors, tag: str, connector: Connector, llm: LlamaForCausalLM) -> None:
+def compare_answers(vectors: Vectors, tag: str, connector: Connector, llm: LlamaForCausalLM) -> None:
+    """Compare a model with what is recorded for the image sizes of `tag`: states, logits, loss, gradients."""
     sizes = vectors[f"in.image_sizes_wh.{tag}"]
     features = reference_features(vectors, torch.float32)
     visual = connector(features, sizes)

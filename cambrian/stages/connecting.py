@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LAB = "lab"
 """Template of the lab's LLM, which needs not name it."""
+LEFT_OUT = "left_out.jsonl"
+"""Examples that could not be used, one per line: place in the data, id, reason."""
 SPARE_BYTES = 256 << 20
 """Room that pictures leave on a disk: without them training is as right, without a checkpoint it fails."""
 
@@ -42,10 +46,14 @@ def train_connected(
     *,
     stage: Literal["align", "tune"],
     vision: Literal["frozen", "unfrozen"],
+    blocks: int | None = None,
 ) -> dict[str, Any]:
     """Train what `stage` trains and publish it; metrics hold the loss of the first and last steps.
 
+    Examples that could not be used are listed beside it, and counted.
+
     Inputs are `encoder.0`, `encoder.1`, ..., `language`, and `align` where a connector was trained before.
+    `blocks` are those of an unfrozen encoder that train, the last ones; None for all of it.
 
     Raises:
         UserError: if the parts do not fit each other.
@@ -62,7 +70,7 @@ def train_connected(
     )
     if "align" in inputs:
         load_connector(model, inputs["align"].path)
-    freeze(model, stage=stage, vision=vision)
+    freeze(model, stage=stage, vision=vision, blocks=blocks)
     conditions = bring(model, conditions, shard=context.runtime.shard)
     data, optimization = recipe["data"], recipe["optimization"]
     corpus = _open(data, context, model.views)
@@ -80,10 +88,15 @@ def train_connected(
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(task, schedule, conditions)
     save_trained(model, context.payload)
+    if result.left_out:
+        lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in result.left_out)
+        (context.payload / LEFT_OUT).write_text("".join(lines))
     edge = max(1, len(result.losses) // 20)
     return {
         "steps": schedule.steps,
         "examples": len(corpus),
+        "left_out": len(result.left_out),
+        "spikes": result.spikes,
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),
     }
@@ -124,7 +137,7 @@ def _cache(context: StageContext, *, examples: int, views: Sequence[View]) -> Pa
     return None
 
 
-def encoder_roles(inputs: Mapping[str, Artifact]) -> list[str]:
+def encoder_roles(inputs: Iterable[str]) -> list[str]:
     """Roles of the encoders, in the order in which the connector was built for them."""
     roles = [role for role in inputs if role.startswith("encoder.")]
     return sorted(roles, key=lambda role: int(role.removeprefix("encoder.")))

@@ -11,4 +11,5 @@ from cambrian.stages.connecting import train_connected
 
 def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
     """Publish connector, LLM and, if unfrozen, encoders."""
-    return train_connected(recipe, inputs, context, stage="tune", vision=recipe["vision"])
+    blocks = recipe.get("vision_blocks")
+    return train_connected(recipe, inputs, context, stage="tune", vision=recipe["vision"], blocks=blocks)

@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from cambrian.runtime import PROJECT
+from cambrian.sections import merge
 
 CONF = PROJECT / "conf"
 EXPERIMENT = "experiment"
@@ -52,7 +53,8 @@ def axes() -> dict[str, list[str]]:
 def compose(choices: Mapping[str, Names]) -> Config:
     """Compose the configuration for one choice per axis, the default where there is none, as Hydra does.
 
-    What an experiment chooses counts more than a default and less than `choices`.
+    What an experiment chooses counts more than a default and less than `choices`; what a scale prefers
+    (scale=mini a small LLM) counts more than a default and less than both.
     """
     return dict(_compose(tuple(sorted(choices.items()))))
 
@@ -71,12 +73,26 @@ def set_value(config: Config, key: str, value: object) -> None:
 def read_experiment(name: str) -> Experiment:
     """Read conf/experiment/NAME.yaml."""
     node: Any = OmegaConf.to_container(OmegaConf.load(CONF / EXPERIMENT / f"{name}.yaml"), resolve=False)
-    choices: dict[str, Names] = {}
-    for entry in node.pop("defaults", []):
-        ((key, choice),) = entry.items()
-        names = choice if isinstance(choice, list) else [choice]
-        choices[key.removeprefix(OVERRIDE)] = tuple(map(str, names))
+    choices = _overrides(node.pop("defaults", []))
     return Experiment(choices=choices, at=node.pop("at", {}), values=node)
+
+
+@lru_cache(maxsize=64)
+def _preferences(scale: str) -> dict[str, Names]:
+    """The choices of other axes that conf/scale/SCALE.yaml prefers to the defaults."""
+    node: Any = OmegaConf.to_container(OmegaConf.load(CONF / "scale" / f"{scale}.yaml"), resolve=False)
+    return _overrides(node.get("defaults", []))
+
+
+def _overrides(defaults: Sequence[Any]) -> dict[str, Names]:
+    """Axis -> choice, from the `override /AXIS[@PLACE]: CHOICE` entries of a defaults list."""
+    choices: dict[str, Names] = {}
+    for entry in defaults:
+        if isinstance(entry, Mapping):
+            ((key, choice),) = entry.items()
+            names = choice if isinstance(choice, list) else [choice]
+            choices[key.removeprefix(OVERRIDE).partition("@")[0]] = tuple(map(str, names))
+    return choices
 
 
 @lru_cache(maxsize=1)
@@ -97,17 +113,17 @@ def _compose(choices: tuple[tuple[str, Names], ...]) -> Config:
     defaults, values = _primary()
     given = dict(choices)
     experiments = [read_experiment(name) for name in given.pop(EXPERIMENT, ())]
-    chosen = dict(defaults)
-    for experiment in experiments:
-        chosen |= experiment.choices
-    chosen |= given
+    for experiment in reversed(experiments):
+        given = {**experiment.choices, **given}
+    scale = given.get("scale", defaults["scale"])
+    chosen = {**defaults, **_preferences(scale[-1]), **given}
     config: Config = {}
     for group, names in chosen.items():
         config |= _package(group, names)
     config |= values
     for experiment in experiments:
-        config = _merge(config, experiment.values)
-        config = _merge(config, experiment.at.get(config["scale"]["name"], {}))
+        config = merge(config, experiment.values)
+        config = merge(config, experiment.at.get(config["scale"]["name"], {}))
     return config
 
 
@@ -124,17 +140,6 @@ def _load_choice(group: str, name: str) -> Config:
     node: Any = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"), resolve=False)
     merged: Config = {}
     for parent in node.pop("defaults", []):
-        if parent != "_self_":
-            merged = _merge(merged, _load_choice(group, parent))
-    return _merge(merged, node)
-
-
-def _merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> Config:
-    """Lay `extra` over `base`, mappings key by key, without changing either."""
-    merged = dict(base)
-    for key, value in extra.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, Mapping):
-            value = _merge(below, value)
-        merged[key] = value
-    return merged
+        if isinstance(parent, str) and parent != "_self_":
+            merged = merge(merged, _load_choice(group, parent))
+    return merge(merged, node)

@@ -66,7 +66,7 @@ _HF_OPTIMIZER = {
 REFERENCES: dict[str, tuple[Expectation, ...]] = {
     "paper": (
         _says(_TABLE, {**_STUDY, "llm": "vicuna_7b", "align.lr.connector": 1e-3}),
-        _says(_TABLE, {"vision.lr": 1e-5}, vision=("unfrozen",)),
+        _says(_TABLE, {"vision.lr": 1e-5, "vision.blocks": "all"}, vision=("unfrozen",)),
         _says(
             _TABLE, {"align.lr.connector": 1e-4, "align.lr.sva": 1e-4}, instruct=_FINAL, connector=("sva",)
         ),
@@ -128,6 +128,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     }
     if recipe.vision == "unfrozen":
         settings["vision.lr"] = recipe.vision_lr
+        settings["vision.blocks"] = recipe.vision_blocks or "all"
     if recipe.adapter.examples:
         settings |= {"adapter.source": recipe.adapter.source, **_flat("align", asdict(recipe.scale.align))}
     if not str(recipe.connector_settings["kind"]).startswith("sva"):

@@ -93,13 +93,14 @@ class Lineage:
 
     def _tune(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
         rate = recipe.vision_lr if recipe.vision == "unfrozen" else None
-        choices = f"{recipe.adapter.name} {recipe.vision} {recipe.instruct.name}{recipe.mark}"
+        choices = f"{recipe.adapter.name} {recipe.freezing} {recipe.instruct.name}{recipe.mark}"
         value, json = _join(
             connector=self._once(_part, recipe.connector_settings),
             data=self._once(_instructions, recipe.instruct, recipe.scale),
             optimization=self._once(_tune_optimization, recipe.scale, rate),
             seed=_part(recipe.seed),
             vision=_part(recipe.vision),
+            **({} if recipe.vision_blocks is None else {"vision_blocks": _part(recipe.vision_blocks)}),
         )
         return Stage(
             kind="tune",
@@ -239,8 +240,10 @@ def _data(kind: str, data: Data, scale: Scale) -> dict[str, Any]:
         source = {**source, "response_format": data.response_format}
     # A proxy is told from a smaller data set of equal size, so that no result is ever taken for a first look.
     proxy = {} if data.proxy == 1 else {"proxy": data.proxy}
+    part = {} if data.part == 1 else {"part": data.part}
     context = {} if scale.context is None else {"context": scale.context}
-    return {"kind": kind, "examples": data.examples, **_world(world_of(scale)), **source, **context, **proxy}
+    more = {**_world(world_of(scale)), **source, **context, **part, **proxy}
+    return {"kind": kind, "examples": data.examples, **more}
 
 
 def _mixture_part(part: MixturePart) -> dict[str, Any]:

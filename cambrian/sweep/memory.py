@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cambrian.hardware import Gpu
@@ -85,10 +85,10 @@ def training_memory(work: TrainingWork, *, gpus: int, sharded: bool, micro_batch
     if not work.train_encoders:
         values += max(encoder.largest_block for encoder in work.encoders)
     elif work.checkpointing:
-        values += sum(encoder.block_inputs for encoder in work.encoders)
+        values += sum(work.trained_share(encoder) * encoder.block_inputs for encoder in work.encoders)
         values += max(encoder.largest_block for encoder in work.encoders)
     else:
-        values += sum(encoder.saved_values for encoder in work.encoders)
+        values += sum(work.trained_share(encoder) * encoder.saved_values for encoder in work.encoders)
     values += work.connector.saved_values
     return Memory(
         states=whole + divided / (gpus if sharded else 1),
@@ -186,10 +186,13 @@ def smallest_fit(work: Work, gpu: Gpu) -> int | None:
 
 
 def artifact_bytes(work: Work) -> int:
-    """What the finished stage leaves in the store: trained weights, or answers."""
+    """What the finished stage leaves in the store: trained weights, or answers.
+
+    An encoder that trains in part is stored as a whole.
+    """
     if isinstance(work, EvaluationWork):
         return ANSWER_BYTES * work.questions
-    return FROZEN_BYTES * trained_parameters(work)
+    return FROZEN_BYTES * trained_parameters(replace(work, trained_blocks=None))
 
 
 def checkpoint_bytes(work: Work) -> int:
@@ -201,7 +204,7 @@ def checkpoint_bytes(work: Work) -> int:
 
 def trained_parameters(work: TrainingWork) -> int:
     """Parameters with a gradient."""
-    encoders = sum(encoder.parameters for encoder in work.encoders) if work.train_encoders else 0
+    encoders = round(sum(work.trained_share(encoder) * encoder.parameters for encoder in work.encoders))
     return work.connector.parameters + encoders + (work.llm.parameters if work.train_llm else 0)
 
 

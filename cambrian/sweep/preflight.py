@@ -103,14 +103,14 @@ def _combination(recipe: Recipe) -> str:
             "encoders": [asdict(encoder) for encoder in recipe.encoders],
             "connector": recipe.connector_settings,
             "llm": asdict(recipe.llm),
-            "vision": recipe.vision,
+            "vision": recipe.freezing,
         }
     )
 
 
 def _name(recipe: Recipe) -> str:
     encoders = "+".join(encoder.name for encoder in recipe.encoders)
-    return f"{encoders} {recipe.connector} {recipe.llm.name} {recipe.vision}"
+    return f"{encoders} {recipe.connector} {recipe.llm.name} {recipe.freezing}"
 
 
 def _shorten(recipe: Recipe, store: Store) -> Recipe:

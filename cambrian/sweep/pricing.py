@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cambrian.hardware import GPUS, Gpu, find_gpu
-from cambrian.recipe import Data, Encoder, Recipe
+from cambrian.recipe import Data, Recipe
 from cambrian.runtime import Hardware
 from cambrian.sweep.connector_shapes import Concat, Connector, Resampler, Sva
 from cambrian.sweep.cost import Correction, Finished, Price, calibrate, correct, price
+from cambrian.sweep.encoder_shapes import shape_of
 from cambrian.sweep.feature_plan import Candidate
 from cambrian.sweep.memory import Work, smallest_fit
 from cambrian.sweep.plan import Plan
-from cambrian.sweep.shapes import ENCODERS, read_llm
-from cambrian.sweep.shapes import Encoder as Shape
+from cambrian.sweep.shapes import read_llm
 from cambrian.sweep.work import TEXT, EvaluationWork, TrainingWork
 
 SUPERVISED_TOKENS = 100
@@ -104,7 +104,7 @@ def tune_work(recipe: Recipe) -> TrainingWork:
 def evaluation_work(recipe: Recipe, questions: int) -> EvaluationWork:
     """Work of asking a model of a run at scale=paper so many questions."""
     return EvaluationWork(
-        encoders=tuple(_shape(encoder) for encoder in recipe.encoders),
+        encoders=tuple(shape_of(encoder) for encoder in recipe.encoders),
         connector=_connector(recipe),
         llm=read_llm(recipe.llm.architecture),
         questions=questions,
@@ -181,23 +181,17 @@ def bill_as_dict(bill: Bill, wall_seconds: float) -> dict[str, Any]:
 
 def _training(recipe: Recipe, samples: int, text: int, batch_size: int, *, tuned: bool) -> TrainingWork:
     return TrainingWork(
-        encoders=tuple(_shape(encoder) for encoder in recipe.encoders),
+        encoders=tuple(shape_of(encoder) for encoder in recipe.encoders),
         connector=_connector(recipe),
         llm=read_llm(recipe.llm.architecture),
         samples=samples,
         text_tokens=text,
         supervised_tokens=min(SUPERVISED_TOKENS, text),
         train_encoders=tuned and recipe.vision == "unfrozen",
+        trained_blocks=recipe.vision_blocks,
         train_llm=tuned,
         batch_size=batch_size,
     )
-
-
-def _shape(encoder: Encoder) -> Shape:
-    """Sizes of a real encoder: from the table, or as they were measured."""
-    if encoder.measured is None:
-        return ENCODERS[encoder.name]
-    return Shape(name=encoder.name, **encoder.measured)
 
 
 def _text(data: Data) -> int:
@@ -207,7 +201,7 @@ def _text(data: Data) -> int:
 def _connector(recipe: Recipe) -> Connector:
     """Sizes of the connector of a run; pooling connectors count as projections of the same tokens."""
     settings = recipe.connector_settings
-    shapes = [_shape(encoder) for encoder in recipe.encoders]
+    shapes = [shape_of(encoder) for encoder in recipe.encoders]
     widths, llm_width = tuple(shape.width for shape in shapes), recipe.llm.architecture["hidden"]
     if settings["kind"] == "sva":
         inner = settings["aggregation"]

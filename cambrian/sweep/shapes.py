@@ -87,6 +87,8 @@ class Encoder:
     """Values kept by a backward pass that recomputes nothing."""
     largest_block: int
     """Values that are alive at once inside the widest block."""
+    blocks: tuple[int, ...]
+    """Blocks of each layer that can give the features: one, or those of a stage."""
 
 
 def vit(
@@ -133,6 +135,7 @@ def vit(
         block_inputs=layers * tokens * width,
         saved_values=layers * saved,
         largest_block=saved,
+        blocks=(1,) * layers,
     )
 
 
@@ -164,6 +167,7 @@ def convnext(
         block_inputs=inputs,
         saved_values=saved,
         largest_block=largest,
+        blocks=depths,
     )
 
 
@@ -216,6 +220,7 @@ _DIFFUSION = Encoder(
     block_inputs=100_000_000,
     saved_values=2_000_000_000,
     largest_block=3 * 128 * 512**2,
+    blocks=(9,),
 )
 
 ENCODERS = {

@@ -53,6 +53,8 @@ class TrainingWork:
     supervised_tokens: int
     """Per sample, positions for which logits are formed."""
     train_encoders: bool = False
+    trained_blocks: int | None = None
+    """Of every encoder that trains, the last ones; None for all of it."""
     train_llm: bool = True
     checkpointing: bool = True
     """Activation checkpointing: the LLM's layers and a trained encoder's blocks are computed twice."""
@@ -71,6 +73,13 @@ class TrainingWork:
     def tokens(self) -> int:
         """Length of one sample in the LLM."""
         return self.connector.tokens + self.text_tokens
+
+    def trained_share(self, encoder: Encoder) -> float:
+        """Part of an encoder that trains: its blocks count alike, what is beside them is neglected."""
+        if not self.train_encoders:
+            return 0.0
+        count = sum(encoder.blocks)
+        return 1.0 if self.trained_blocks is None else min(1.0, self.trained_blocks / count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +128,17 @@ def training_flops(work: TrainingWork) -> Flops:
 
     Backward costs twice the forward pass of trained weights, and once that of frozen ones which gradients
     have to cross: the LLM's while the connector is aligned. Attention has no weights, so its backward pass
-    always costs twice. Frozen encoders lie below all that is trained and need no backward pass.
+    always costs twice. Frozen encoders lie below all that is trained and need no backward pass, nor do the
+    frozen blocks of one that trains in part.
     """
     again = 1 if work.checkpointing else 0
     dense, attention = llm_forward(work.llm, work.tokens)
     backward = 2 if work.train_llm else 1
     head = 2 * work.llm.head_matrix * work.supervised_tokens
     return Flops(
-        encoders=sum(encoder.flops for encoder in work.encoders) * (3 + again if work.train_encoders else 1),
+        encoders=sum(
+            encoder.flops * (1 + work.trained_share(encoder) * (2 + again)) for encoder in work.encoders
+        ),
         connector=3 * work.connector.flops,
         llm=(1 + backward + again) * dense + (3 + again) * attention,
         head=(1 + backward) * head,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cambrian.benchmarks.records import Question
@@ -27,6 +27,7 @@ QUESTIONS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1
 )
 
 
+@settings(deadline=None)
 @given(QUESTIONS, st.integers(0, 70), st.integers(0, 3))
 def test_units_are_whole_and_the_order_stays(questions: list[Question], n: int, seed: int) -> None:
     part = sample(questions, n, seed)
@@ -40,6 +41,7 @@ def test_units_are_whole_and_the_order_stays(questions: list[Question], n: int, 
     assert not n or len(part) < n + largest
 
 
+@settings(deadline=None)
 @given(QUESTIONS, st.integers(1, 30), st.integers(0, 3))
 def test_a_larger_sample_holds_a_smaller_one(questions: list[Question], n: int, seed: int) -> None:
     smaller, larger = sample(questions, n, seed), sample(questions, 2 * n, seed)

@@ -8,42 +8,19 @@ from typing import Any
 import pytest
 import torch
 
+from analysis.published import NAMES
 from cambrian.config import read_study
 from cambrian.encoders.table import build_encoder
 from cambrian.encoders.trunk import TrunkEncoder
 from cambrian.recipe import Encoder
 from cambrian.runtime import PROJECT
+from cambrian.sweep.encoder_shapes import block_count
 from cambrian.sweep.grid import expand
 from cambrian.sweep.lineage import encoder_stage
 from cambrian.sweep.shapes import ENCODERS
 
 CATALOG = PROJECT / "analysis" / "paper" / "encoders.csv"
 
-NAMES = {
-    "OpenAI CLIP ViT-L/14@336": "clip",
-    "DFN-CLIP ViT-L/14@224": "dfn_clip_l",
-    "DFN-CLIP ViT-H/14@378": "dfn_clip_h",
-    "EVA-CLIP-02 ViT-L/14@336": "eva_clip",
-    "SigLIP ViT-L/16@384": "siglip_l",
-    "SigLIP ViT-SO400M/14@384": "siglip",
-    "OpenCLIP ConvNeXt-L@512": "convnext_l_512",
-    "OpenCLIP ConvNeXt-L@1024": "convnext_l",
-    "OpenCLIP ConvNeXt-XXL@1024": "convnext",
-    "DINOv2 ViT-L/14@336": "dinov2",
-    "DINOv2 ViT-L/14@518": "dinov2_518",
-    "MoCo v3 ViT-B/16@224": "moco_v3_b",
-    "MoCo v3 ViT-L/16@224": "moco_v3_l",
-    "MAE ViT-L/16@224": "mae",
-    "MAE ViT-H/14@224": "mae_h",
-    "I-JEPA ViT-H/14@224": "ijepa",
-    "SAM ViT-L/16@1024": "sam",
-    "SAM ViT-H/16@1024": "sam_h",
-    "MiDaS 3.0 ViT-L/16@384": "midas",
-    "MiDaS 3.1 ViT-L/16@518": "midas_518",
-    "Diffusion SD2.1/16@512": "diffusion",
-    "SupViT ViT-L/16@224": "supvit_l",
-    "SupViT ViT-H/14@224": "supvit_h",
-}
 NATIVE = {"convnext_l_512": 16, "convnext_l": 32, "convnext": 32, "dinov2_518": 37, "sam": 64, "sam_h": 64}
 """Sides of the networks' own grids where the paper interpolates."""
 DEVIATIONS = {
@@ -107,6 +84,7 @@ def test_tokens_and_width_are_those_of_the_paper_and_interpolated_where_it_says(
     assert features.shape == (2, encoder.grid, encoder.grid, width)
     assert encoder.grid**2 == int(row["visual_tokens"]) == shape.visual_tokens
     assert encoder.padding == PADDING[name]
+    assert len(encoder.block_groups()) == block_count(RECIPES[name])
     # Pooling and what lies behind the chosen layer are left out here and counted in the table of prices.
     parameters = sum(parameter.numel() for parameter in encoder.parameters())
     assert parameters == pytest.approx(shape.parameters, rel=0.045)

@@ -49,12 +49,14 @@ def test_an_aligned_connector_goes_into_another_model(make_model: Assemble, tmp_
 
 
 @pytest.mark.parametrize("recipe", [CONCAT, SVA], ids=["concat", "sva"])
-@pytest.mark.parametrize("vision", ["frozen", "unfrozen"])
+@pytest.mark.parametrize(
+    ("vision", "blocks"), [("frozen", None), ("unfrozen", None), ("unfrozen", 1)], ids=str
+)
 def test_a_tuned_model_comes_back_whole(
-    make_model: Assemble, parts: Path, tmp_path: Path, recipe: dict[str, Any], vision: Any
+    make_model: Assemble, parts: Path, tmp_path: Path, recipe: dict[str, Any], vision: Any, blocks: int | None
 ) -> None:
     model = make_model(recipe)
-    freeze(model, stage="tune", vision=vision)
+    freeze(model, stage="tune", vision=vision, blocks=blocks)
     disturb(model)
     save_trained(model, tmp_path)
     assert ("encoder.1/model.safetensors" in files(tmp_path)) == (vision == "unfrozen")

@@ -64,6 +64,38 @@ def test_an_encoder_without_weights_cannot_be_unfrozen(make_model: Assemble) -> 
     freeze(model, stage="tune", vision="frozen")
 
 
+def test_the_last_blocks_alone_are_in_the_group(make_model: Assemble) -> None:
+    model = make_model()
+    freeze(model, stage="tune", vision="unfrozen", blocks=1)
+    rates = {"connector": 1.0, "sva": 2.0, "llm": 3.0, "vision": 4.0}
+    groups = parameter_groups(model, rates, 0.0)
+    members = {id(parameter) for group in groups if group.name == "vision" for parameter in group.parameters}
+    names = {name for name, parameter in model.named_parameters() if id(parameter) in members}
+    beginnings = ("encoders.0.blocks.0.", "encoders.0.norm.", "encoders.1.late.0.", "encoders.1.norm.")
+    assert names == {name for name, _ in model.named_parameters() if name.startswith(beginnings)}
+
+
+@pytest.mark.parametrize(("blocks", "said"), [(2, "encoder 0 ('vit') has 1 blocks"), (0, "has 1 blocks")])
+def test_more_blocks_than_there_are_cannot_be_unfrozen(make_model: Assemble, blocks: int, said: str) -> None:
+    with pytest.raises(UserError) as raised:
+        freeze(make_model(), stage="tune", vision="unfrozen", blocks=blocks)
+    assert f"vision.blocks={blocks}" in str(raised.value) and said in str(raised.value)
+
+
+def test_what_trains_in_part_is_logged_so(make_model: Assemble, caplog: pytest.LogCaptureFixture) -> None:
+    model = make_model(CONCAT, encoders=("convnet",))
+    with caplog.at_level(logging.INFO):
+        freeze(model, stage="tune", vision="unfrozen", blocks=1)
+    lines = [line.split(":")[0] for line in caplog.messages]
+    assert [line for line in lines if "encoder 0" in line] == [
+        "frozen  encoder 0.stem",
+        "frozen  encoder 0.early",
+        "frozen  encoder 0.down",
+        "trained encoder 0.late",
+        "trained encoder 0.norm",
+    ]
+
+
 def test_what_trains_is_logged_module_by_module(
     make_model: Assemble, caplog: pytest.LogCaptureFixture
 ) -> None:

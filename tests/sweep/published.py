@@ -28,6 +28,7 @@ TOY = TrainingWork(
             block_inputs=10,
             saved_values=50,
             largest_block=20,
+            blocks=(1, 1),
         ),
     ),
     connector=Concat(widths=(3,), llm_width=4, tokens=2),

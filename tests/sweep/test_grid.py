@@ -39,7 +39,7 @@ def test_points_equal_hydras_own_composition():
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-@pytest.mark.parametrize("word", ["adapter=0M", "encoder=mae", "seed=4", "scale=paper"])
+@pytest.mark.parametrize("word", ["adapter=0M", "encoder=mae", "seed=4", "scale=paper", "scale=mini"])
 def test_experiments_equal_hydras_own_composition(experiment, word):
     words = [f"experiment={experiment}", word]
     (ours,) = grid.expand(words)
@@ -49,6 +49,25 @@ def test_experiments_equal_hydras_own_composition(experiment, word):
     if at:
         theirs["scale"]["align"]["lr"] |= at["scale"]["align"]["lr"]
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("words", "llm"),
+    [
+        ([], "qwen2_5_0_5b"),
+        (["llm=vicuna_7b"], "vicuna_7b"),
+        (["experiment=cambrian_8b"], "llama3_8b"),
+        (["experiment=cambrian_8b", "llm=smollm2_360m"], "smollm2_360m"),
+    ],
+    ids=str,
+)
+def test_a_scale_prefers_an_llm_unless_another_is_named(words, llm):
+    (ours,) = grid.expand(["scale=mini", *words])
+    with initialize_config_dir(str(composition.CONF), version_base="1.3"):
+        theirs = OmegaConf.to_container(hydra_compose("config", ["scale=mini", *words]))
+    theirs.pop("at", None)
+    assert ours == theirs
+    assert ours["llm"]["name"] == llm
 
 
 def test_what_the_command_line_says_beats_an_experiment():

@@ -1,4 +1,4 @@
-"""The sweeps of the paper's figures and tables: every file composes and plans, at both scales."""
+"""The sweeps of the paper's figures and tables: every file composes and plans, at every scale."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ RUNS = {
     "cambrian1": {"lab": 1, "paper": 3},
 }
 """Different runs of each sweep; the lab has six of the encoders, the controls, and one LLM."""
+LEFT_OUT_OF_MINI = {"fig6": ["encoder 'random'", "encoder 'pixels'"]}
+"""What does not exist at scale=mini: the controls of the lab, and nothing else."""
 
 
 def study(*words: str) -> Study:
@@ -40,15 +42,18 @@ def test_every_file_is_expected():
     assert {path.stem for path in SWEEPS.glob("*.yaml")} == set(RUNS)
 
 
-@pytest.mark.parametrize("scale", ["lab", "paper"])
+@pytest.mark.parametrize("scale", ["lab", "mini", "paper"])
 @pytest.mark.parametrize("name", RUNS)
 def test_every_sweep_plans(name: str, scale: str, tmp_path: Path):
     found = study(f"sweep={name}", f"scale={scale}")
     planned = plan(found, tmp_path)
-    assert len(planned.runs) == RUNS[name][scale]
+    assert len(planned.runs) == RUNS[name]["lab" if scale == "lab" else "paper"]
     assert all(reason.endswith(f"does not exist at scale={scale}") for reason in found.left_out)
     benchmarks = 12 if scale == "lab" else 16
     assert all(len(run.finals) == benchmarks for run in planned.runs)
+    if scale == "mini":
+        lacking = [f"{what} does not exist at scale=mini" for what in LEFT_OUT_OF_MINI.get(name, [])]
+        assert found.left_out == dict.fromkeys(lacking, 1)
 
 
 def test_recipes_with_and_without_unfreezing_share_what_comes_before(tmp_path: Path):
