@@ -58,35 +58,24 @@ def read_data(
     if (own and not real) or (not own and examples is None):
         notes.missing.append(f"{axis} '{node['name']}' does not exist at scale={at.scale}")
         return None
-    source = node["source"] if own else node.get("source", {}).get(at)
+    source = node["source"] if own else at.find(node.get("source", {}))
     if own and place is None and "/" not in source:
         notes.faults.append(f"{axis}={node['name']} takes your own files: say where they are, data=DIRECTORY")
         return None
-<<<<<<< HEAD
-    examples = node["examples"] if own else node["examples"][at]
-=======
-    source = node["source"] if own else at.find(node.get("source", {}))
     part = 1.0 if own else at.part_of(node["examples"])
->>>>>>> d82ae605096007db85785e2508efb6a7243b8c73
     values = {"name": source if own else node["name"], "examples": examples or 0, "source": source}
     values["response_format"] = node.get("response_format", WITH)
     if values["response_format"] == WITHOUT:
         values["name"] += "-no-format"  # results are told apart by it
     data = read(Data, values, axis, notes.faults)
-<<<<<<< HEAD
-    if data is None or not (own or data.examples):
-        return data
-    machine = _Machine(place=place, tolerated=tolerated, download=download)
-    try:
-        return _found(data, machine, own=own, real=real, mixture=node.get("mixture") if real else None)
-=======
     if data is None:
         return None
-    if source is None or place is None or not (own or data.examples):
+    if not (own or data.examples):
         return _part(data, part)
+    machine = _Machine(place=place, tolerated=tolerated, download=download)
     try:
-        return _part(_found(data, place, tolerated, own=own), part)
->>>>>>> d82ae605096007db85785e2508efb6a7243b8c73
+        mixture = node.get("mixture") if real else None
+        return _part(_found(data, machine, own=own, real=real, mixture=mixture), part)
     except UserError as error:
         notes.faults.append(f"{axis} '{data.name}': {error}")
         return None
@@ -166,14 +155,14 @@ def _mixed(data: Data, mixture: Mixture, machine: _Machine) -> Data:
     available = {name: fact["usable"] for name, fact in facts.items()}
     counts = count_rows(mixture, available, categories, data.examples)
     parts = tuple(
-        _part(catalog[name], counts[name], facts[name], data.response_format)
+        _source(catalog[name], counts[name], facts[name], data.response_format)
         for name in counts
         if counts[name]
     )
     return replace(data, examples=min(data.examples, sum(counts.values())), parts=parts, counts=counts)
 
 
-def _part(row: CatalogRow, examples: int, facts: Mapping[str, Any], response_format: str) -> Part:
+def _source(row: CatalogRow, examples: int, facts: Mapping[str, Any], response_format: str) -> Part:
     return Part(
         name=row.file,
         examples=examples,

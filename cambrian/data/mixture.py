@@ -22,12 +22,13 @@ from cambrian.data_choice import read_data
 from cambrian.errors import ConfigError, UserError, leaving_on_user_error, unknown_name
 from cambrian.recipe import Data
 from cambrian.runtime import PROJECT
+from cambrian.sections import Sections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXES = ("instruct", "adapter")
-SCALE = "paper"
+SCALE = Sections(scale="paper", like=None, part=1.0)
 COLORS = ("#6E6E6E", "#0072B2", "#D55E00", "#008A63", "#AA4499", "#56B4E9", "#E69F00")
 """Of categories, in their order; after Okabe and Ito, and Tol."""
 PICTURES = (".svg", ".png", ".pdf")

@@ -39,7 +39,9 @@ def mixture_table(mixtures: Sequence[Data], *, by_source: bool) -> Table:
             table.add_row(f"{group} ({len(members[group])})", *cells)
     table.add_section()
     totals = [f"{sum(column.values()):,}" for column in columns]
-    table.add_row("all", *([""] if by_source else []), *totals)
+    blank = [""] if by_source else []
+    table.add_row("all", *blank, *totals)
+    table.add_row("trained on", *blank, *[f"{data.examples:,}" for data in mixtures])
     return table
 
 
