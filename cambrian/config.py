@@ -155,7 +155,7 @@ class _Reader:
         connector = self.once(notes, _read_connector, config["connector"], at, grids)
         # A directory that is not there is a fault of the runtime.
         place = read_data_place(config["data"], [])
-        files = (not scale.world, place, config["data_faults"])
+        files = (not scale.world, place, config["data_faults"], download)
         adapter = self.once(notes, read_data, config["adapter"], at, "adapter", *files)
         instruct = self.once(notes, read_data, config["instruct"], at, "instruct", *files)
         benchmarks = self.once(notes, _read_benchmarks, config["benchmarks"], at, place)

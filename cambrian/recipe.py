@@ -9,6 +9,8 @@ from typing import Any
 
 AXES = ("scale", "encoder", "supervision", "connector", "adapter", "vision", "instruct", "llm", "seed")
 """Names of the design choices by which runs are told apart."""
+WITH, WITHOUT = RESPONSE_FORMATS = ("with", "without")
+"""Values of `instruct.response_format`."""
 PRETRAINED = "pretrained"
 """The objective of an encoder whose weights are imported."""
 
@@ -94,6 +96,22 @@ class Scale:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a mixture takes of one of its sources."""
+
+    name: str
+    """Of the catalog."""
+    examples: int
+    content: str
+    """SHA-256, as of `Data`."""
+    left_out: str
+    file: str
+    summary: str
+    response_format: tuple[str, ...] = ()
+    """Sentences on the form of the answer that its questions end with."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """Training data of one stage."""
 
@@ -113,6 +131,19 @@ class Data:
     """Where it was found."""
     summary: str = ""
     """How many rows can be used, and why the others cannot."""
+    parts: tuple[Part, ...] = ()
+    """What it is mixed from, if its sources are files of their own."""
+    absent: tuple[str, ...] = ()
+    """Sources of the mixture that are not on this machine, if any is."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Source -> rows that the mixture takes of it; by the catalog where they are not all on this machine."""
+    response_format: str = WITH
+    """Whether questions of a mixture's sources say which form of answer they want: with, without."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine."""
+        return bool(self.content or self.parts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,10 +70,21 @@ def _turns(said: object) -> list[tuple[str, str]]:
             raise ValueError(
                 f"item {index} of 'conversations' is from {one.get('from')!r}, but {expected!r} has its turn"
             )
-        values.append(one["value"])
+        values.append(_whole(one["value"], index))
     if len(values) % 2:
         raise ValueError("the last question has no answer")
     return list(zip(values[::2], values[1::2], strict=True))
+
+
+def _whole(text: str, index: int) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"item {index} of 'conversations' holds half a character (a lone surrogate)"
+            ) from error
+    return text
 
 
 def _image(row: Mapping[str, Any]) -> str | None:

@@ -78,14 +78,19 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Image.Image:
         return _decode(path, content)
 
 
-def read_size(path: Path) -> Size:
+def read_size(source: Path | bytes, name: str | None = None) -> Size:
     """Width and height of an image file as it will be seen, upright, without decoding it.
+
+    Args:
+        source: path of the file, or its content.
+        name: what a content is called in messages.
 
     Raises:
         BadImageError: as in `read_picture`, as far as the head of the file tells.
     """
-    with _explaining(str(path)), Image.open(path) as image:
-        _check_size(str(path), image.size)
+    path = str(source) if isinstance(source, Path) else (name or "an image in memory")
+    with _explaining(path), Image.open(source if isinstance(source, Path) else BytesIO(source)) as image:
+        _check_size(path, image.size)
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
         return (height, width) if turned else (width, height)

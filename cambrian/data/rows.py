@@ -56,14 +56,10 @@ class Rows:
         Raises:
             RowError: if it is not JSON in UTF-8.
         """
-        text = self.read(number)
         try:
-            return json.loads(text)
-        except UnicodeDecodeError as error:
-            reason = f"not UTF-8: {error.reason} at byte {error.start} of the row"
-        except json.JSONDecodeError as error:
-            reason = f"not JSON: {error.msg} at character {error.pos} of the row"
-        raise RowError(f"{self.path}, line {self.lines([number])[0]}", reason)
+            return parse_json(self.read(number))
+        except ValueError as fault:
+            raise RowError(f"{self.path}, line {self.lines([number])[0]}", str(fault)) from fault
 
     def read(self, number: int) -> bytes:
         """Give the bytes of row `number`."""
@@ -80,6 +76,10 @@ class Rows:
             found.append(line)
         return found
 
+    def place(self, number: int) -> str:
+        """Say where row `number` is."""
+        return f"line {self.lines([number])[0]}"
+
     @cached_property
     def _descriptor(self) -> int:
         return os.open(self.path, os.O_RDONLY)
@@ -93,6 +93,22 @@ class Rows:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+def parse_json(text: bytes) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    """Parse JSON in UTF-8.
+
+    Raises:
+        ValueError: saying what is wrong with it, and where.
+    """
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: {error.reason} at byte {error.start} of the row") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos} of the row") from error
+    except RecursionError as error:
+        raise ValueError("not JSON: nested too deeply") from error
 
 
 def index_rows(path: Path) -> Rows:
@@ -164,6 +180,9 @@ def _elements(path: Path, content: mmap.mmap, start: int) -> np.ndarray:
             raise DataError(
                 f"{path}, line {line}: {error.msg} (in element {len(spans) + 1} of the array)"
             ) from error
+        except (RecursionError, ValueError) as error:
+            reason = "is nested too deeply" if isinstance(error, RecursionError) else f"has {error}"
+            raise DataError(f"{path}, element {len(spans) + 1} of the array {reason}") from error
         spans.append((window + place, window + stop))
         at = window + follows + (text[follows] == ",")
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from cambrian.data.batching import ConversationBatches
 from cambrian.data.conversation import Corpus
 from cambrian.data.pictures import View
-from cambrian.data.survey import open_part
+from cambrian.data.survey import open_mixture, open_part
 from cambrian.errors import UserError
 from cambrian.lab.corpus import LabCorpus
 from cambrian.model.assembly import assemble, load_connector, save_trained
@@ -107,12 +107,14 @@ def _open(data: Mapping[str, Any], context: StageContext, views: Sequence[View])
     if "world" in data:
         cache = _cache(context, examples=data["examples"], views=views)
         return LabCorpus(data["kind"], data["examples"], data["world"]["seed"], cache)
-    file = context.runtime.copies.get(data.get("content", ""))
-    if file is None:
+    parts = data.get("mixture", [data])
+    files = [context.runtime.copies.get(part.get("content", "")) for part in parts]
+    places = [Path(file) for file in files if file is not None]
+    if len(places) < len(parts):
         raise UserError(f"the data set {data.get('source', '')} is not on this machine; set data=DIRECTORY")
-    return open_part(
-        Path(file), content=data["content"], left_out=data["left_out"], examples=data["examples"]
-    )
+    if "mixture" in data:
+        return open_mixture(places, parts, data["examples"])
+    return open_part(places[0], content=data["content"], left_out=data["left_out"], examples=data["examples"])
 
 
 def _kept_features(

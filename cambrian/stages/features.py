@@ -9,7 +9,7 @@ from typing import Any
 from cambrian.runtime import Runtime
 from cambrian.stages.base import digest_of
 
-OF_IMAGES = ("kind", "examples", "world", "content", "left_out", "source")
+OF_IMAGES = ("kind", "examples", "world", "content", "left_out", "source", "mixture")
 """What a recipe says of its data that decides which images there are."""
 
 

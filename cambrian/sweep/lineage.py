@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from cambrian.benchmarks.suite import select
 from cambrian.lab.world import WORLD_VERSION
-from cambrian.recipe import PRETRAINED, Benchmarks, Data, Encoder, Language, Optimization, Recipe, Scale
+from cambrian.recipe import PRETRAINED, WITH, Benchmarks, Data, Encoder, Language, Optimization, Recipe, Scale
+from cambrian.recipe import Part as MixturePart
 from cambrian.stages.base import Stage, canonical_json
 from cambrian.sweep.memory import Work
 from cambrian.sweep.plan import Run
@@ -231,12 +232,23 @@ def _data(kind: str, data: Data, scale: Scale) -> dict[str, Any]:
     source = {} if data.source is None else {"source": data.source}
     if data.content:
         source = {"content": data.content, "left_out": data.left_out}
+    elif data.parts:
+        # In an order that names do not decide.
+        parts = [_mixture_part(part) for part in data.parts]
+        source = {"mixture": sorted(parts, key=canonical_json)}
+    elif data.response_format != WITH:
+        source = {**source, "response_format": data.response_format}
     # A proxy is told from a smaller data set of equal size, so that no result is ever taken for a first look.
     proxy = {} if data.proxy == 1 else {"proxy": data.proxy}
     part = {} if data.part == 1 else {"part": data.part}
     context = {} if scale.context is None else {"context": scale.context}
     more = {**_world(world_of(scale)), **source, **context, **part, **proxy}
     return {"kind": kind, "examples": data.examples, **more}
+
+
+def _mixture_part(part: MixturePart) -> dict[str, Any]:
+    wanted = {"response_format": list(part.response_format)} if part.response_format else {}
+    return {"content": part.content, "left_out": part.left_out, "examples": part.examples, **wanted}
 
 
 def _align_optimization(scale: Scale) -> Part:

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from cambrian.benchmarks.hub.benchmark import HubBenchmark
 from cambrian.benchmarks.hub.places import explain_absence, find_data
 from cambrian.benchmarks.suite import BENCHMARKS
 from cambrian.errors import ConfigError
+from cambrian.recipe import Recipe
 from cambrian.runtime import Runtime
 from cambrian.sweep.plan import Plan
 
 TRAINING = ("align", "tune")
+NAMED = 6
+"""Sources of a mixture that are named."""
 
 
-def require_data(plan: Plan, runtime: Runtime) -> None:
+def require_data(plan: Plan, recipes: Sequence[Recipe], runtime: Runtime) -> None:
     """Refuse a plan that trains on data sets or asks benchmarks of which there is no copy.
 
     Raises:
-        ConfigError: naming all of them.
+        ConfigError: naming all of them, and what is missing of mixtures whose other sources are there.
     """
-    recipes = [
+    needed = [
         plan.stages[digest].recipe["data"] for digest in plan.pending if plan.stages[digest].kind in TRAINING
     ]
-    absent = sorted({data["source"] for data in recipes if "world" not in data and "content" not in data})
+    absent = sorted({data["source"] for data in needed if not {"world", "content", "mixture"} & set(data)})
+    sources = {data.source: data for recipe in recipes for data in recipe.data}
     faults = [
         f"the data set '{name}' is not on this machine: put {name}.jsonl (or .json), rows in LLaVA's "
         "format, and its images into one directory and say data=DIRECTORY"
+        f"{_sources(sources[name].counts, sources[name].absent) if name in sources else ''}"
         for name in absent
     ]
     faults += [explain_absence(row, runtime.data) for row in _absent_benchmarks(plan, runtime)]
     if faults:
         raise ConfigError(faults)
+
+
+def _sources(counts: Mapping[str, int], absent: Sequence[str]) -> str:
+    """Say which files would do instead."""
+    if not counts:
+        return ""
+    missing = absent or tuple(counts)
+    names = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+    return f"; or its sources, of which {names} {'is' if len(missing) == 1 else 'are'} missing"
 
 
 def _absent_benchmarks(plan: Plan, runtime: Runtime) -> list[HubBenchmark]:

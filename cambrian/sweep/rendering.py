@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
+from cambrian.data.mixture_table import table_of_plan
+from cambrian.recipe import Recipe
 from cambrian.sweep.estimate import wall_seconds
 from cambrian.sweep.plan import Plan
 from cambrian.sweep.pricing import Bill, bill_as_dict
@@ -109,6 +111,15 @@ def print_plan(
         console.print("Nothing to run: every result is in the store.")
     for digest in [digest for digest in plan.stages if digest in plan.changed][:ROWS]:
         console.print(f"Reused, code changed: {digest[:12]} {plan.stages[digest].label}")
+
+
+def print_mixtures(recipes: Sequence[Recipe]) -> None:
+    """Print how many rows the mixtures of training data take of their sources, if there are any."""
+    table = table_of_plan([data for recipe in recipes for data in recipe.data])
+    if table is not None:
+        console = Console(highlight=False)
+        console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+        console.print(table)
 
 
 def _print_left_out(console: Console, left_out: Mapping[str, int]) -> None:

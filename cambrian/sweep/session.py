@@ -26,7 +26,7 @@ from cambrian.sweep.plan import Plan, Run, make_plan, name_apart
 from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
 from cambrian.sweep.readiness import require_data
-from cambrian.sweep.rendering import plan_as_dict, print_plan
+from cambrian.sweep.rendering import plan_as_dict, print_mixtures, print_plan
 from cambrian.sweep.room import explaining_full_disk, free_bytes
 from cambrian.sweep.scores import print_scores
 from cambrian.sweep.store import Store
@@ -87,14 +87,16 @@ def _run(study: Study, store: Store) -> int:
         return 0
     if study.plan == "true":
         print_plan(plan, workers, study.left_out, bill)
+        print_mixtures(study.recipes)
         return 0
     if study.plan != "false":
         draw_plan(plan, Path(study.plan))
         return 0
-    require_data(plan, study.runtime)
-    used = (data for recipe in study.recipes for data in recipe.data if data.content)
-    for summary in dict.fromkeys(data.summary for data in used):
+    require_data(plan, study.recipes, study.runtime)
+    used = (part for recipe in study.recipes for data in recipe.data for part in (data, *data.parts))
+    for summary in dict.fromkeys(part.summary for part in used if part.content):
         print(f"data: {summary}")
+    print_mixtures(study.recipes)
     for reason, count in study.left_out.items():
         print(f"left out: {count:,} {'point' if count == 1 else 'points'}: {reason}")
     if not plan.runs:

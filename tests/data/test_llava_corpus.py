@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cambrian.data.images import Folder
 from cambrian.data.llava_corpus import Inspection, LlavaCorpus, inspect
 from cambrian.data.pictures import View
 from cambrian.data.rows import index_rows
@@ -43,8 +44,8 @@ def write(folder: Path, *lines: str) -> Path:
 
 def opened(path: Path, folder: Path) -> tuple[LlavaCorpus, Inspection]:
     rows = index_rows(path)
-    found = inspect(rows, folder)
-    return LlavaCorpus(rows, folder, found.kept), found
+    found = inspect(rows, Folder(folder))
+    return LlavaCorpus(rows, Folder(folder), found.kept), found
 
 
 def test_what_is_wrong_is_named_and_left_out_and_never_replaced(folder: Path) -> None:
@@ -95,3 +96,41 @@ def test_a_picture_that_cannot_be_decoded_says_so_when_it_is_read(folder: Path) 
     assert found.faults == ()
     with pytest.raises(BadImageError, match=r"torn.jpg"):
         corpus.pictures([0], VIEWS)
+
+
+def test_a_row_that_repeats_another_is_left_out_and_the_same_id_alone_is_not(folder: Path) -> None:
+    lines = [
+        row("one", image="coco/a.png"),
+        row("two"),
+        row("one"),
+        row("one", image="coco/a.png"),
+        row("two"),
+    ]
+    _, found = opened(write(folder, *lines), folder)
+    assert [str(fault) for fault in found.faults] == [
+        "line 4: the same as an earlier row: line 1",
+        "line 5: the same as an earlier row: line 2",
+    ]
+
+
+def test_bytes_that_editors_and_broken_downloads_leave(folder: Path) -> None:
+    lines = [row("one"), "", row("two"), row("half", conversations=json.loads(row("x"))["conversations"])]
+    broken = row("three").replace("A three", "A \\ud800")
+    path = write(folder, "x")
+    text = "\r\n".join([*lines, broken, row("last")])
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode()[:-9])
+    corpus, found = opened(path, folder)
+    assert [corpus.conversation(index).id for index in range(len(corpus))] == ["one", "two", "half"]
+    assert [fault.line for fault in found.faults] == [5, 6]
+    assert "half a character" in found.faults[0].reason
+    assert "not JSON" in found.faults[1].reason
+
+
+def test_names_that_no_disk_takes_are_no_images(folder: Path) -> None:
+    names = ["x" * 5000, "a\0b", "coco/a.png/", "/etc/passwd"]
+    lines = [row(str(index), image=name) for index, name in enumerate(names)]
+    _, found = opened(write(folder, *lines), folder)
+    assert [fault.reason.split(":")[0] for fault in found.faults] == [
+        *["its image is not in the folder"] * 2,
+        "its image leads out of the folder",
+    ]

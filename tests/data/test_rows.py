@@ -89,3 +89,19 @@ def test_a_broken_file_is_refused_with_the_line(tmp_path: Path, content: bytes, 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.json is not there"):
         index_rows(tmp_path / "nowhere.json")
+
+
+def test_rows_nested_too_deeply_are_no_crash(tmp_path: Path) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    lines = tmp_path / "data.jsonl"
+    lines.write_text(f'{{"id": 1}}\n{{"id": {deep}}}')
+    rows = index_rows(lines)
+    with pytest.raises(RowError, match="line 2: not JSON: nested too deeply"):
+        rows[1]
+    array = tmp_path / "data.json"
+    array.write_text(f"[{{}}, {deep}]")
+    with pytest.raises(DataError, match="element 2 of the array is nested too deeply"):
+        index_rows(array)
+    array.write_text(f"[{{}}, {'9' * 5000}]")
+    with pytest.raises(DataError, match="element 2 of the array has Exceeds the limit"):
+        index_rows(array)

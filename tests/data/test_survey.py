@@ -26,9 +26,7 @@ def inspections(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one with each inspection of a whole file."""
     counted: list[int] = []
     inspect = surveying.inspect
-    monkeypatch.setattr(
-        surveying, "inspect", lambda rows, folder: (counted.append(1), inspect(rows, folder))[1]
-    )
+    monkeypatch.setattr(surveying, "inspect", lambda *given: (counted.append(1), inspect(*given))[1])
     return counted
 
 
