@@ -23,7 +23,7 @@ from cambrian.data.left_out import mark_of, read_left_out
 from cambrian.data.llava_corpus import Fault, Inspection, LlavaCorpus, Table, inspect, is_still_wrong
 from cambrian.data.places import content_of, find_place, shards, tables
 from cambrian.data.rows import index_rows
-from cambrian.data.shards import open_shards
+from cambrian.data.tar_shards import open_shards
 from cambrian.errors import DataError, leaving_on_user_error
 from cambrian.user_cache import keep, kept
 

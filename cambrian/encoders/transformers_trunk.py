@@ -26,6 +26,7 @@ from transformers import (
 from cambrian.encoders.checkpoints import read_json
 from cambrian.encoders.trunk import TrunkEncoder, TrunkShape, check_keys, layer_index
 from cambrian.errors import UserError, unknown_name
+from cambrian.quiet import quiet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +154,10 @@ class TransformersEncoder(TrunkEncoder):
         family = FAMILIES[kind]
         loader = family.published or family.trunk
         more = {} if family.published else {"config": config}
-        whole, report = loader.from_pretrained(  # type: ignore[attr-defined]
-            source, dtype=torch.float32, local_files_only=True, output_loading_info=True, **more
-        )
+        with quiet():
+            whole, report = loader.from_pretrained(  # type: ignore[attr-defined]
+                source, dtype=torch.float32, local_files_only=True, output_loading_info=True, **more
+            )
         unexpected = [key for key in report["unexpected_keys"] if not key.startswith(family.left_out)]
         check_keys(f"a {kind} in {source.name}", missing=report["missing_keys"], unexpected=unexpected)
         trunk = whole.get_submodule(family.place)

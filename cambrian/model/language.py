@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,10 @@ from transformers import (
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import logging as transformers_logging
 
 from cambrian.errors import UserError
 from cambrian.model.grid_positions import GridPositions
+from cambrian.quiet import quiet
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
@@ -168,15 +167,3 @@ def _load_grid_positions(path: Path) -> GridPositions | None:
     positions = GridPositions(*weights["rows.weight"].shape)
     positions.load_state_dict(weights)
     return positions
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars off the screen; as they were afterwards."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()

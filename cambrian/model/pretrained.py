@@ -17,7 +17,8 @@ from cambrian.data.tokenization import ChatTokenizer
 from cambrian.errors import UserError
 from cambrian.hub import CONFIG, MODEL_FILES, SIZES, llm_sizes, read_config
 from cambrian.local_weights import checksums, fingerprint
-from cambrian.model.language import Language, quiet, read_llm, save_language, special_tokens
+from cambrian.model.language import Language, read_llm, save_language, special_tokens
+from cambrian.quiet import quiet
 
 
 def import_language(

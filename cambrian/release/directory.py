@@ -26,9 +26,10 @@ from cambrian.encoders.trunk import TrunkEncoder
 from cambrian.errors import UserError
 from cambrian.model.assembly import join
 from cambrian.model.grid_positions import GridPositions
-from cambrian.model.language import Language, decoder_layers, load_tokenizer, quiet, save_tokenizer
+from cambrian.model.language import Language, decoder_layers, load_tokenizer, save_tokenizer
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.model.placement import place
+from cambrian.quiet import quiet
 from cambrian.release.card import write_card
 from cambrian.release.files import read_json, read_weights, write_json
 

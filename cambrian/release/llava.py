@@ -27,8 +27,8 @@ from cambrian.connectors.concat import ConcatConnector
 from cambrian.data.tokenization import ChatTokenizer
 from cambrian.encoders.trunk import TrunkEncoder
 from cambrian.errors import UserError
-from cambrian.model.language import quiet
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.quiet import quiet
 from cambrian.release.card import CARD, make_card
 from cambrian.release.chat_form import chat_form
 from cambrian.release.directory import FACTS, SHARD, image_settings

@@ -15,8 +15,8 @@ from cambrian.data.batching import collate
 from cambrian.data.pictures import View, prepare
 from cambrian.data.tokenization import IGNORED, Example
 from cambrian.errors import UserError
-from cambrian.model.language import quiet
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.quiet import quiet
 
 PIXELS = 1e-5
 """Largest difference of two pixels; one of 255 levels is several hundred times as much."""

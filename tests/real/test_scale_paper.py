@@ -11,7 +11,9 @@ from hub_fixtures import write_benchmark
 from parts import write_parts
 from transformers import LlavaForConditionalGeneration
 
+from cambrian.benchmarks.hub.benchmark import HubBenchmark
 from cambrian.benchmarks.records import PREDICTIONS_FILE, read_predictions
+from cambrian.benchmarks.suite import BENCHMARKS
 from cambrian.config import read_study
 from cambrian.model.assembly import load_trained
 from cambrian.model.mllm import MultimodalLLM
@@ -53,7 +55,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("parts")
     write_parts(root)
     for name in ASKED:
-        write_benchmark(root / "data" / "benchmarks" / name, name, "test")
+        row = BENCHMARKS[name]
+        assert isinstance(row, HubBenchmark)
+        write_benchmark(root / "data" / "benchmarks" / name, name, row.data.split)
     # A picture that only its decoding shows to be torn.
     torn = root / "data" / "pictures" / "3.jpg"
     torn.write_bytes(torn.read_bytes()[:-200])
