@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from parts import write_data
 
 from cambrian import data_choice
 from cambrian.config import Study, read_study
@@ -21,7 +22,6 @@ from cambrian.stages.connecting import _open
 from cambrian.sweep.grid import expand
 from cambrian.sweep.lineage import Lineage
 from cambrian.sweep.session import run
-from tests.real.parts import write_data
 
 FILES = ("scale=paper", "adapter=files", "instruct=files")
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from tests.encoders.tiny_checkpoints import make_timm, save_timm
-from tests.model.tiny_llms import write_llm
+from tiny_checkpoints import hugging_face, save_hugging_face
+from tiny_llms import write_llm
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 220), "white": (245, 245, 245)}
 SIZES = ((64, 48), (40, 80), (50, 50), (96, 24))
@@ -17,8 +16,7 @@ SIZES = ((64, 48), (40, 80), (50, 50), (96, 24))
 
 def write_parts(root: Path, *, images: int = 24) -> None:
     """Write `encoder`, `llm` and `data` with captions.jsonl and conversations.json below `root`."""
-    network = make_timm("vit_tiny_patch16_224", img_size=64, embed_dim=48, depth=2, num_heads=2)
-    save_timm(network, root / "encoder")
+    save_hugging_face(hugging_face("siglip"), root / "encoder")
     write_llm(root / "llm", "qwen2")
     write_data(root / "data", images)
 
