@@ -59,7 +59,7 @@ def read_data(
         notes.missing.append(f"{axis} '{node['name']}' does not exist at scale={at.scale}")
         return None
     source = node["source"] if own else at.find(node.get("source", {}))
-    if own and place is None and "/" not in str(source):
+    if own and place is None and "/" not in node["source"]:
         notes.faults.append(f"{axis}={node['name']} takes your own files: say where they are, data=DIRECTORY")
         return None
     part = 1.0 if own else at.part_of(node["examples"])

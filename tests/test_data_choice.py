@@ -255,3 +255,8 @@ def test_counts_are_printed_with_the_plan(sources: Path, capsys: pytest.CaptureF
     assert "Mixtures (rows)" in said
     assert "DocVQA" in said
     assert "24" in said
+
+
+def test_a_smaller_scale_draws_from_the_whole_mixture(sources: Path) -> None:
+    data = data_of(stages("scale=mini", "adapter=0M", "instruct=737k", f"data={sources}")["tune"])
+    assert (data["examples"], sum(part["examples"] for part in data["mixture"])) == (2, 24)

@@ -209,3 +209,22 @@ def test_pixels_are_those_of_the_file(tmp_path: Path) -> None:
     table(images=[png(77)]).save_to_disk(tmp_path / "mine")
     corpus, _ = survey(tmp_path / "mine")
     assert np.array_equal(corpus.pictures([0], [VIEW])[VIEW][0], np.full((4, 4, 3), (77, 0, 0), np.uint8))
+
+
+def test_fetching_is_asked_of_the_library_and_its_failure_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def load(name: str, configuration: str | None, split: str) -> None:
+        asked.append((name, configuration, split))
+        if name == "org/gone":
+            raise ConnectionError("no such thing")
+        folder = tmp_path / "hub" / "org___talks" / "plain" / "0.0.0" / "abc"
+        table().save_to_disk(folder)
+
+    monkeypatch.setattr("cambrian.data.arrow.load_dataset", load)
+    assert describe("org/talks:plain", download=True)["usable"] == 3
+    with pytest.raises(DataError, match="'org/gone' cannot be fetched: no such thing"):
+        describe("org/gone", download=True)
+    assert asked == [("org/talks", "plain", "train"), ("org/gone", None, "train")]
