@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
@@ -82,16 +83,24 @@ class LeftOuts:
 
 
 def find_spikes(curves: Mapping[str, Sequence[float]]) -> list[str]:
-    """Say which of the newest values leap, by the names of `LEAPS`; nothing does in the first steps.
+    """Say which of the curves leap with their newest value, by the names of `LEAPS`.
 
-    `curves` hold the values of all steps so far. The values alone decide, so all workers find the same.
+    `curves` hold the values of all steps so far. The values alone decide, so all workers find the same. A
+    curve that stays up, as after a change of the data, has leapt once.
     """
     found: list[str] = []
     for name, values in curves.items():
-        before = values[-1 - LOOKBACK : -1]
-        if len(before) < SETTLED:
-            continue
-        usual = median(before)
-        if values[-1] > LEAPS[name] * usual:
+        usual = _usual(values, len(values) - 1)
+        if _leaps(name, values, len(values) - 1) and not _leaps(name, values, len(values) - 2):
             found.append(f"{name} is {values[-1]:.3g}, {usual:.3g} being usual")
     return found
+
+
+def _leaps(name: str, values: Sequence[float], at: int) -> bool:
+    return values[at] > LEAPS[name] * _usual(values, at) if at >= 0 else False
+
+
+def _usual(values: Sequence[float], at: int) -> float:
+    """Median of the values before `at`; in the first steps everything is usual."""
+    before = values[max(0, at - LOOKBACK) : max(0, at)]
+    return median(before) if len(before) >= SETTLED else math.inf

@@ -42,6 +42,16 @@ def test_the_median_forgets_what_is_long_ago() -> None:
     assert leap(LOSS, [1.0] * 5 * LOOKBACK + [10.0] * LOOKBACK, 20.0) == []
 
 
+def test_what_stays_up_has_leapt_once() -> None:
+    values = [1.0] * 50 + [9.0] * 3
+    assert [bool(find_spikes({LOSS: values[: last + 1]})) for last in range(49, 53)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
 class Leaping(Regression):
     """The loss of step 25 is a hundred times what it would be."""
 
