@@ -134,6 +134,8 @@ def test_nothing_starts_without_the_data(tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:
         run(study("scale=paper", f"store={tmp_path}", "preflight=false"))
     message = str(refused.value)
+    assert "encoder siglip: timm/vit_so400m_patch14_siglip_384.webli is not on this machine" in message
+    assert "'hf download lmsys/vicuna-7b-v1.5' or runtime.download=true fetches it" in message
     assert "the data set 'sharegpt4v_pt' is not on this machine" in message
     assert "the data set 'cambrian_737k' is not on this machine" in message
     assert not list(tmp_path.glob("*/*"))

@@ -25,7 +25,7 @@ from cambrian.sweep.picture import draw_plan
 from cambrian.sweep.plan import Plan, Run, make_plan, name_apart
 from cambrian.sweep.preflight import preflight
 from cambrian.sweep.pricing import Bill, make_bill
-from cambrian.sweep.readiness import require_data
+from cambrian.sweep.readiness import require_inputs
 from cambrian.sweep.rendering import plan_as_dict, print_mixtures, print_plan
 from cambrian.sweep.room import explaining_full_disk, free_bytes
 from cambrian.sweep.scores import print_scores
@@ -92,7 +92,7 @@ def _run(study: Study, store: Store) -> int:
     if study.plan != "false":
         draw_plan(plan, Path(study.plan))
         return 0
-    require_data(plan, study.recipes, study.runtime)
+    require_inputs(plan, study.recipes, study.runtime)
     used = (part for recipe in study.recipes for data in recipe.data for part in (data, *data.parts))
     for summary in dict.fromkeys(part.summary for part in used if part.content):
         print(f"data: {summary}")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,7 @@ from cambrian.model.assembly import load_trained
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.release import load_model
 from cambrian.release.__main__ import main as release
+from cambrian.runtime import PROJECT
 from cambrian.stages.base import Artifact
 from cambrian.sweep.grid import expand
 from cambrian.sweep.session import run
@@ -41,8 +46,8 @@ def words(parts: Path, store: Path) -> list[str]:
         "instruct=files",
         f"data={parts / 'data'}",
         f"benchmarks.paper.include=[{','.join(ASKED)}]",
-        "scale.align.batch_size=8",
-        "scale.tune.batch_size=8",
+        "scale.align.batch_size=4",
+        "scale.tune.batch_size=4",
         "scale.tune.lr={connector: 1e-3, sva: 1e-3, llm: 1e-3}",
         "tracker=none",
         "cluster=inline",
@@ -126,3 +131,49 @@ def test_a_finished_model_chats(store: Store, parts: Path, capsys: pytest.Captur
     arguments = ["chat", LABEL, image, "What colour is this?", "Is it large?", "--max-new-tokens", "4"]
     assert release([*arguments, "--store", str(store.root)]) == 0
     assert len(capsys.readouterr().out.splitlines()) >= 2
+
+
+def curve(store: Path, kind: str) -> list[tuple[int, float]]:
+    """Steps and losses that the stage of a kind has recorded."""
+    (digest,) = (path.name for path in (store / kind).iterdir() if path.is_dir())
+    lines = (store / "tracking" / f"{digest}.jsonl").read_text().splitlines()
+    points = [record for record in map(json.loads, lines) if "loss" in record and "step" in record]
+    return sorted({record["step"]: record["loss"] for record in points}.items())
+
+
+@pytest.mark.slow
+def test_the_same_losses_however_it_is_run(parts: Path, tmp_path: Path) -> None:
+    """In one process or two, cut small or not, with kept features or not, killed and given again or not."""
+    ways: dict[str, list[str]] = {
+        "plain": [],
+        "two processes": ["runtime.processes=2"],
+        "divided": ["runtime.processes=2", "runtime.shard=true"],
+        "cut by length": ["runtime.micro_batch=3"],
+        "kept features": ["runtime.keep_features=true"],
+        "killed": ["runtime.checkpoint_seconds=0"],
+    }
+    curves = {}
+    for name, more in ways.items():
+        store = tmp_path / name.replace(" ", "-")
+        command = [sys.executable, "run.py", *words(parts, store), "preflight=false", *more]
+        if name == "killed":
+            kill_in_training(command, store)
+        subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, timeout=400)
+        curves[name] = {kind: curve(store, kind) for kind in ("align", "tune")}
+    for name in ways:
+        for kind, points in curves["plain"].items():
+            steps, losses = zip(*points, strict=True)
+            own_steps, own = zip(*curves[name][kind], strict=True)
+            assert own_steps == steps
+            assert own == (losses if name == "killed" else pytest.approx(losses, rel=1e-4)), (name, kind)
+
+
+def kill_in_training(command: list[str], store: Path) -> None:
+    """Start the command, and kill it as soon as its first checkpoint is there."""
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not any(store.glob("work/*/step-*")) and process.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint"
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it had ended before"
