@@ -211,6 +211,12 @@ def _copies(recipes: Sequence[Recipe]) -> dict[str, str]:
 
 
 def _read_encoder(notes: Notes, node: Node, at: Sections, name: str, download: bool) -> Encoder | None:
+    if "supervision" not in node:  # settings alone, such as those of an experiment
+        notes.faults.append(
+            f"encoders.{name} has settings, but encoder '{name}' is not chosen: choose it, or leave out what "
+            "sets them (an experiment names its own encoders)"
+        )
+        return None
     section = _section(notes, node, at, f"encoder '{name}'")
     return None if section is None else read_encoder(name, node, section, download, notes.faults)
 

@@ -28,6 +28,10 @@ BROKEN = {
     "learning rate of zero": (["scale.tune.lr.llm=0.0"], "must be positive"),
     "sweep without -m": (["sweep=fig6"], "add -m"),
     "unknown sweep": (["-m", "sweep=figure6"], "did you mean 'fig6'"),
+    "an experiment beside another encoder": (
+        ["encoder=clip", "experiment=cambrian_8b", "scale=paper"],
+        "encoders.siglip has settings, but encoder 'siglip' is not chosen",
+    ),
     "aggregation beyond the LLM": (["connector=sva", "connector.lab.aggregation.start=9"], "layer"),
     "words that do not parse": (["encoder=[siglip"], "cannot read"),
     "no threads": (["runtime.threads=0"], "runtime.threads must be at least 1"),
