@@ -41,6 +41,7 @@ BROKEN = {
         "set runtime.processes to the number of GPUs",
     ),
     "no way to divide": (["runtime.shard=ture"], "value of runtime.shard 'ture'"),
+    "no way to keep features": (["runtime.keep_features=ture"], "value of runtime.keep_features 'ture'"),
     "two processes on one GPU": (["runtime.processes=2", "runtime.device=cuda:1"], "set runtime.device=cuda"),
     "more than a GPU": (["runtime.gpu_fraction=1.5"], "above 0 and at most 1, got 1.5"),
 }

@@ -19,7 +19,7 @@ from cambrian.runtime import PROJECT
 from cambrian.sweep.composition import Config, axes, compose, set_value
 
 SWEEPS = PROJECT / "sweeps"
-SEVERAL_TYPES = ("plan", "preflight", "runtime.shard")
+SEVERAL_TYPES = ("plan", "preflight", "runtime.keep_features", "runtime.shard")
 """Keys that take words beside true and false."""
 
 
