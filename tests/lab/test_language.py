@@ -113,14 +113,18 @@ def test_training_begins_with_lookups():
     assert len(batch.examples) == RECIPE["optimization"]["batch_size"]
 
 
+def loss_of(own, part):
+    return own.loss(own.prepare(part).content)
+
+
 def test_parts_of_a_batch_hold_it_all_and_have_its_loss():
     own = task()
     batch = own.batch(0)
     parts = own.split(batch, 7)
     assert [len(part.examples) for part in parts] == [7, 7, 7, 3]
     assert sum((part.examples for part in parts), ()) == batch.examples
-    whole, weight = own.loss(batch)
-    losses, weights = zip(*(own.loss(part) for part in parts), strict=True)
+    whole, weight = loss_of(own, batch)
+    losses, weights = zip(*(loss_of(own, part) for part in parts), strict=True)
     torch.testing.assert_close(sum(losses), whole)
     supervised = sum(label != IGNORED for example in batch.examples for label in example.labels)
     assert sum(weights) == weight == supervised
@@ -133,7 +137,7 @@ def test_what_stands_in_a_cell_changes_only_what_comes_after_it():
     changed = list(batch.scenes)
     changed[sighted] = CHART
     blank = type(batch)(examples=batch.examples, scenes=tuple(changed))
-    assert own.loss(blank)[0] != own.loss(batch)[0]
+    assert loss_of(own, blank)[0] != loss_of(own, batch)[0]
 
 
 def test_training_writes_an_llm_that_loads_and_repeats_itself(tmp_path: Path):
