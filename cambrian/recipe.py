@@ -135,7 +135,7 @@ class Data:
     """What it is mixed from, if its sources are files of their own."""
     absent: tuple[str, ...] = ()
     """Sources of the mixture that are not on this machine, if any is."""
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Source -> rows that the mixture takes of it; by the catalog where they are not all on this machine."""
     response_format: str = WITH
     """Whether questions of a mixture's sources say which form of answer they want: with, without."""
