@@ -59,7 +59,12 @@ def test_a_stage_has_its_recipe_as_config_and_its_axes_as_tags(runs: dict[str, R
 def test_a_stage_has_its_curves_and_its_throughput(runs: dict[str, RunFile]) -> None:
     file = runs[STAGE.digest[:16]]
     assert [(row["_step"], row["loss"]) for row in file.history] == [(n, 1 / n) for n in range(1, 9)]
-    assert file.rules == {"examples_per_second": ["mean"], "gradient_norm": ["max"], "lr/*": ["none"]}
+    means = ("examples_per_second", "tokens_per_second", "padding", "data_wait", "mfu")
+    assert file.rules == {
+        **{name: ["mean"] for name in means},
+        "gradient_norm": ["max"],
+        "lr/*": ["none"],
+    }
     assert file.summary["examples_per_second"] == {"mean": 45}
     assert file.summary["gradient_norm"] == {"max": 8}
     assert "lr/connector" not in file.summary
