@@ -27,6 +27,7 @@ from cambrian.precision import compute_type
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
 from cambrian.stages.features import features_folder, features_key
+from cambrian.task import LeftOut
 from cambrian.training import fit, read_schedule
 
 log = logging.getLogger(__name__)
@@ -88,9 +89,7 @@ def train_connected(
     schedule = read_schedule(optimization, steps=batches.steps, seed=recipe["seed"])
     result = fit(task, schedule, conditions)
     save_trained(model, context.payload)
-    if result.left_out:
-        lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in result.left_out)
-        (context.payload / LEFT_OUT).write_text("".join(lines))
+    _write_left_out(context.payload / LEFT_OUT, result.left_out)
     edge = max(1, len(result.losses) // 20)
     return {
         "steps": schedule.steps,
@@ -100,6 +99,13 @@ def train_connected(
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),
     }
+
+
+def _write_left_out(path: Path, examples: Sequence[LeftOut]) -> None:
+    """List the examples that could not be used, if there are any."""
+    if examples:
+        lines = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in examples)
+        path.write_text("".join(lines))
 
 
 def _open(data: Mapping[str, Any], context: StageContext, views: Sequence[View]) -> Corpus:
