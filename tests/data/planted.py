@@ -131,7 +131,7 @@ def write_tokenizer(folder: Path) -> Path:
     return folder
 
 
-def damage(line: dict[str, Any], number: int) -> object:
+def damage(line: dict[str, Any], number: int) -> Any:
     """Break a row in one of six ways."""
     return [
         {**line, "conversations": "What?"},
