@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
-from analysis.results import AXES, choose, open_store, read_results
+from analysis.results import AXES, choose, open_store, parts, read_results
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 
@@ -114,7 +114,24 @@ def read_frame(
             f"results of different scales ({', '.join(scales)}) share no axis; choose one, such as "
             f"--only scale={scales[0]}"
         )
+    _tell_what_is_missing(frame, both=both)
     return frame
+
+
+def _tell_what_is_missing(frame: pd.DataFrame, *, both: bool) -> None:
+    """Say of which benchmarks not all was asked or could be shown; of a part there is no published number."""
+    asked = [f"{name}: {share} questions" for name, share in parts(frame).items()]
+    if asked and both:
+        raise AnalysisError(
+            "--both is for scores of whole benchmarks, as the paper's are, and these are of parts:\n"
+            + "\n".join(f"  - {line}" for line in asked)
+            + "\n  draw them alone: python analysis/plot_fig6.py\n"
+            "  or ask everything: benchmarks.paper.questions=0"
+        )
+    lines = [f"partial: {line}" for line in asked]
+    lost = frame[frame["unanswered"] > 0].groupby("benchmark")["unanswered"].max()
+    lines += [f"{name}: {count:,} questions without a picture count as wrong" for name, count in lost.items()]
+    print(*(f"note: {line}\n" for line in lines), sep="", end="", file=sys.stderr)
 
 
 def first_look(proxy: float) -> str:

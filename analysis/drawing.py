@@ -174,6 +174,16 @@ def _draw_line(axes: Axes, line: Line, shift: float, *, emphasised: bool, pale: 
         zorder=(3 if emphasised else 2) + (0 if pale else 1),
     )
     for place, point in zip(places, found, strict=True):
+        if point and point.partial:
+            axes.plot(
+                *(place, point.estimate.score),
+                color=look.color,
+                marker=look.marker,
+                markersize=4.6 if emphasised else 2.6,
+                markerfacecolor="white",
+                markeredgewidth=0.7,
+                zorder=5,
+            )
         if point and point.estimate.low is not None and point.estimate.high is not None:
             axes.vlines(
                 place,
@@ -257,6 +267,18 @@ def _legend(axes: Axes, lines: Sequence[Line]) -> None:
     if any(point.blind is not None for point in _all_points(lines)):
         handles.append(Line2D([], [], color="#4D4D4D", linewidth=1.4, label="blind (no image)"))
         handles.append(Line2D([], [], color="black", linewidth=1, linestyle=(0, (1, 1)), label="chance"))
+    if any(line.partial for line in lines):
+        handles.append(
+            Line2D(
+                *([], []),
+                color="black",
+                linestyle="none",
+                marker="o",
+                markersize=4,
+                markerfacecolor="white",
+                label="partial",
+            )
+        )
     axes.legend(
         handles=handles,
         loc="lower left",

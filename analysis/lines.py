@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
+from analysis.results import parts
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
 
 DESIGN = ("connector", "adapter", "vision", "instruct", "llm")
@@ -24,6 +25,13 @@ class Point:
     estimate: Estimate
     blind: float | None = None
     chance: float | None = None
+    partial: str = ""
+    """Benchmarks of which only a part was asked, with how much; empty if there is none."""
+
+    @property
+    def gain(self) -> float | None:
+        """What looking is worth: score minus blind."""
+        return None if self.blind is None else self.estimate.score - self.blind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +53,17 @@ class Line:
     seeds: tuple[int, ...] = ()
     runs: tuple[str, ...] = ()
     """Digests of the models."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether a score in it is that of a part of a benchmark."""
+        return any(point.partial for point in self.points.values())
+
+    @property
+    def gain(self) -> float | None:
+        """Mean vision gain of the categories; none where there is no average."""
+        gains = [point.gain for point in self.points.values() if point.gain is not None]
+        return mean(gains) if self.average and len(gains) == len(CATEGORIES) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +124,10 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
             notes.append(
                 f"{label}: {len(models)} models differ in other settings or versions; see the digests"
             )
-            parts = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
+            shares = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
         else:
-            parts = [(label, group)]
-        for name, part in parts:
+            shares = [(label, group)]
+        for name, part in shares:
             line, lacks = _own_line(name, design, part, wanted)
             notes += [f"{name}: {lack}" for lack in lacks]
             lines.append(line)
@@ -145,14 +164,15 @@ def _own_line(
         for points in by_run
         if set(points) == set(CATEGORIES)
     ]
+    points = _points_over_runs(by_run)
     line = Line(
-        label=label,
+        label=f"{label} (partial)" if any(point.partial for point in points.values()) else label,
         encoder=design["encoder"],
         supervision=str(part["supervision"].iloc[0]),
         source="own",
         scale=design["scale"],
         design={axis: design[axis] for axis in DESIGN},
-        points=_points_over_runs(by_run),
+        points=points,
         average=mean_of_seeds(averages) if averages else None,
         seeds=tuple(int(seed) for seed in models["seed"]),
         runs=tuple(models["run"]),
@@ -170,6 +190,7 @@ def _point(rows: pd.DataFrame, ids: Sequence[str]) -> Point:
         ),
         blind=mean(rows["blind"].tolist()),
         chance=mean(rows["chance"].tolist()),
+        partial="; ".join(f"{name}: {asked} questions" for name, asked in parts(rows).items()),
     )
 
 
@@ -183,6 +204,7 @@ def _points_over_runs(by_run: Sequence[Mapping[str, Point]]) -> dict[str, Point]
                 estimate=mean_of_seeds([point.estimate for point in found]),
                 blind=mean([point.blind for point in found if point.blind is not None]),
                 chance=mean([point.chance for point in found if point.chance is not None]),
+                partial="; ".join(dict.fromkeys(point.partial for point in found if point.partial)),
             )
     return points
 
@@ -207,6 +229,8 @@ def _record(line: Line, category: str) -> dict[str, str | float | None]:
         **line.design,
         "blind": point.blind,
         "chance": point.chance,
+        "vision_gain": point.gain,
+        "partial": point.partial,
         "seeds": " ".join(str(seed) for seed in line.seeds),
         "runs": " ".join(line.runs),
     }
