@@ -22,9 +22,10 @@ import pandas as pd
 
 from analysis.correlation import LEAST, correlate, interval, score_table, whole_rows
 from analysis.errors import AnalysisError
-from analysis.figure import FigureCommand, Material, Picture, run_figure
+from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.heatmap import draw_cells, name_columns, rule
 from analysis.lines import Line, published_lines
+from analysis.material import Material
 from analysis.published import CATEGORIES, benchmark_names, benchmarks, recipe_models
 from analysis.statistics import mean
 from analysis.style import new_figure

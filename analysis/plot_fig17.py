@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import AnalysisError
-from analysis.figure import FigureCommand, Material, Picture, run_figure
+from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.heatmap import draw_cells, name_columns, rule
 from analysis.lines import DESIGN, Line, published_lines
+from analysis.material import Material
 from analysis.missing import Cell, cells_of, fill_notes
 from analysis.published import CATEGORIES, benchmarks, recipe_models
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_models, percent_change

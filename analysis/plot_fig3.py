@@ -24,9 +24,10 @@ from matplotlib.lines import Line2D
 
 from analysis.components import Components, find_components
 from analysis.correlation import LEAST, score_table, whole_rows
-from analysis.figure import FigureCommand, Material, Picture, run_figure
+from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.levels import Level, find_levels
 from analysis.lines import Line, published_lines
+from analysis.material import Material
 from analysis.published import CATEGORIES, benchmark_images, benchmark_names, benchmarks, recipe_models
 from analysis.style import CATEGORY_LOOKS, new_figure, spread
 from analysis.text import align

@@ -153,7 +153,7 @@ def recipe_models() -> list[PublishedModel]:
             adapter=str(row["adapter_data"]),
             vision=str(row["vision"]),
             instruct=str(row["instruction_data"]),
-            **_scored(row),
+            **scored(row),
         )
         for row in recipe_scores().to_dict(orient="records")
     ]
@@ -169,13 +169,13 @@ def ratio_models() -> list[PublishedModel]:
             adapter="0M",
             vision="frozen",
             instruct=f"ratio_{row['experiment']}",
-            **_scored(row),
+            **scored(row),
         )
         for row in ratio_scores().to_dict(orient="records")
     ]
 
 
-def _scored(row: Mapping[Hashable, object]) -> dict[str, dict[str, float]]:
+def scored(row: Mapping[Hashable, object]) -> dict[str, dict[str, float]]:
     """Scores and category means of a row with one column per benchmark."""
     groups = benchmarks()
     scores = {name: to_points(name, float(str(row[name]))) for ids in groups.values() for name in ids}
