@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cambrian.benchmarks.cvbench.drafts import Draft, dice
 from cambrian.benchmarks.cvbench.rules import COUNT, RELATION, Rules
-from cambrian.benchmarks.cvbench.scenes import Box, Instance, Scene, share
+from cambrian.benchmarks.cvbench.scenes import Box, Instance, Scene, is_distinct, share
 from cambrian.benchmarks.cvbench.wording import ask_count, ask_relation
 
 SURFACES = frozenset(
@@ -108,7 +108,9 @@ def propose_relations(scene: Scene, rules: Rules) -> list[Draft]:
         for anchor in objects
         if _is_alone(anchor, scene)
         for target in objects
-        if target.category != anchor.category and not _are_related(target, anchor)
+        if target.category != anchor.category
+        and not _are_related(target, anchor)
+        and is_distinct(target, scene, rules.max_overlap)
         for words, side in _sides(target.box, anchor.box, scene, rules)
     ]
 

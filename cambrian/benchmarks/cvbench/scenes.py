@@ -93,6 +93,13 @@ def overlap(one: Box, two: Box) -> float:
     return width * height / (sum(areas) - width * height)
 
 
+def is_distinct(one: Instance, scene: Scene, most: float) -> bool:
+    """Whether a frame tells this object from all others of its category: none coincides with it by more."""
+    return all(
+        other is one or overlap(other.box, one.box) <= most for other in scene.by_category[one.category]
+    )
+
+
 def clip(box: Box, width: int, height: int) -> Box | None:
     """The part of a box that is inside the picture; None if there is none."""
     left, top, right, bottom = box

@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 from cambrian.benchmarks.cvbench.cuboids import farthest, gap, nearest, nearest_corner, reach
 from cambrian.benchmarks.cvbench.drafts import Draft, dice
 from cambrian.benchmarks.cvbench.rules import DEPTH, DISTANCE, Rules
-from cambrian.benchmarks.cvbench.scenes import Instance, Scene, overlap, share
+from cambrian.benchmarks.cvbench.scenes import Instance, Scene, is_distinct, overlap, share
 from cambrian.benchmarks.cvbench.wording import ask_depth, ask_distance
 
 FIRST, SECOND = "first", "second"
@@ -56,7 +56,11 @@ def _is_nearer(anchor: Instance, near: Instance, far: Instance, rules: Rules) ->
 
 def _usable(scene: Scene, rules: Rules, seed: int) -> list[Instance]:
     found = [
-        one for one in scene.instances if one.cuboid is not None and share(one.box, scene) >= rules.min_share
+        one
+        for one in scene.instances
+        if one.cuboid is not None
+        and share(one.box, scene) >= rules.min_share
+        and is_distinct(one, scene, rules.max_overlap)
     ]
     return dice(seed, scene.dataset, scene.name).sample(found, min(MOST_OBJECTS, len(found)))
 
