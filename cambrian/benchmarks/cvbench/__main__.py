@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from cambrian.benchmarks.cvbench.build import Built, Plan, Sources, build, report_of
+from cambrian.benchmarks.cvbench.build import Built, Plan, Sources, build, notes_on, report_of
 from cambrian.benchmarks.cvbench.dataset import read_rows
 from cambrian.benchmarks.cvbench.decisions import DROP, POLICIES, apply_decisions
 from cambrian.benchmarks.cvbench.review import PAGE, list_items, write_page
@@ -84,10 +84,8 @@ def _print_built(built: Built, plan: Plan, out: Path) -> None:
     report = report_of(built, plan)
     for title in ("pictures", "questions", "answers"):
         print(f"{title}: {', '.join(f'{name} {number}' for name, number in report[title].items())}")
-    for task in TASKS:
-        found = sum(draft.task == task for draft in built.drafts)
-        if found < plan.wanted[task]:
-            print(f"note: {found} of {plan.wanted[task]} {task.lower()} questions; no more can be asked")
+    for note in notes_on(built, plan):
+        print(f"note: {note}")
     if built.faults:
         print(f"{len(built.faults)} records or pictures cannot be used, all of them in report.json:")
         print(*(f"  - {fault}" for fault in built.faults[:SHOWN_FAULTS]), sep="\n")

@@ -10,11 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cambrian.benchmarks.cvbench.ade20k import read_ade20k
-from cambrian.benchmarks.cvbench.coco import read_coco
+from cambrian.benchmarks.cvbench import ade20k, coco, omni3d
 from cambrian.benchmarks.cvbench.dataset import REPORT, write_questions
 from cambrian.benchmarks.cvbench.drafts import Draft
-from cambrian.benchmarks.cvbench.omni3d import read_omni3d
 from cambrian.benchmarks.cvbench.pictures import Gallery
 from cambrian.benchmarks.cvbench.planar import propose_counts, propose_relations, survey
 from cambrian.benchmarks.cvbench.rules import COUNT, DEPTH, DISTANCE, KINDS, RELATION, TASKS, Rules
@@ -23,6 +21,9 @@ from cambrian.benchmarks.cvbench.selection import Propose, order_options, select
 from cambrian.benchmarks.cvbench.spatial import propose_depth, propose_distance
 from cambrian.directories import new_directory
 from cambrian.errors import ConfigError, UserError
+
+KIND_OF: Mapping[str, str] = {ade20k.SOURCE: "2D", coco.SOURCE: "2D", omni3d.SOURCE: "3D"}
+"""Source -> the type of the questions that are made of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def draft_questions(sources: Sources, plan: Plan) -> Built:
         raise UserError("no annotations were named; give --coco, --ade20k or --omni3d")
     gallery, drafts = Gallery(), list[Draft]()
     for task in TASKS:
-        asked = [one for one in collections if (one == "Omni3D") == (KINDS[task] == "3D")]
+        asked = [one for one in collections if KIND_OF[one] == KINDS[task]]
         for number, source in enumerate(asked):
             wanted = (plan.wanted[task] + len(asked) - 1 - number) // len(asked)
             scenes = collections[source].scenes
@@ -125,17 +126,36 @@ def report_of(built: Built, plan: Plan) -> dict[str, Any]:
     }
 
 
+def notes_on(built: Built, plan: Plan) -> list[str]:
+    """What lacks of the benchmark that was published, or asked for."""
+    notes = []
+    lacking = [name for name in KIND_OF if name not in built.pictures]
+    flat = [name for name in lacking if KIND_OF[name] == "2D"]
+    if len(flat) == 1:
+        notes.append(f"without {flat[0]}, CV-Bench 2D is not the mean of two parts")
+    if len(flat) == 2:
+        notes.append(f"without {' or '.join(flat)} there are no count and no relation questions")
+    if omni3d.SOURCE in lacking:
+        notes.append(f"without {omni3d.SOURCE} there are no depth and no distance questions")
+    kinds = {KIND_OF[name] for name in built.pictures}
+    for task, wanted in plan.wanted.items():
+        found = sum(draft.task == task for draft in built.drafts)
+        if found < wanted and KINDS[task] in kinds:
+            notes.append(f"{found} of {wanted} {task.lower()} questions; no more can be asked")
+    return notes
+
+
 def _read(sources: Sources, rules: Rules) -> dict[str, Collection]:
     """Source -> what is in it, without pictures that were there before."""
     found: dict[str, Collection] = {}
     if sources.ade20k is not None:
-        found["ADE20K"] = read_ade20k(sources.ade20k)
+        found[ade20k.SOURCE] = ade20k.read_ade20k(sources.ade20k)
     if sources.coco is not None:
-        found["COCO"] = read_coco(*sources.coco)
+        found[coco.SOURCE] = coco.read_coco(*sources.coco)
     if sources.omni3d:
         if sources.omni3d_pictures is None:
             raise UserError("--omni3d needs --omni3d-images: the folder that its file paths begin in")
-        found["Omni3D"] = read_omni3d(sources.omni3d, sources.omni3d_pictures, rules)
+        found[omni3d.SOURCE] = omni3d.read_omni3d(sources.omni3d, sources.omni3d_pictures, rules)
     return {source: _without_repetitions(one) for source, one in found.items()}
 
 
