@@ -28,7 +28,8 @@ def new_directory(directory: Path) -> Iterator[Path]:
         yield staging
         readable = staging.stat().st_mode & 0o666
         for path in staging.iterdir():  # some libraries write what nobody else may read
-            path.chmod(readable)
+            if path.is_file():
+                path.chmod(readable)
         staging.rename(directory)
     except BaseException:
         shutil.rmtree(staging)

@@ -76,6 +76,7 @@ def built(sources: tuple[Path, list[str]]) -> Path:
 
 
 def test_columns_and_files_are_the_published_ones(built: Path) -> None:
+    assert (built / "benchmarks").stat().st_mode & 0o500 == 0o500, "it can be entered"
     rows = read_rows(built)
     assert [row["idx"] for row in rows] == list(range(len(rows)))
     assert {tuple(row) for row in rows} == {COLUMNS}
