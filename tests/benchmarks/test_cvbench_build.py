@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -242,3 +244,16 @@ def test_what_a_person_can_mend(
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_starts_without_what_evaluations_need() -> None:
+    code = (
+        "import sys, cambrian.benchmarks.cvbench.__main__ as command\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'ray'} & set(sys.modules)\n"
+        "sys.exit(f'imports {heavy}' if heavy else command.main(['review', 'nothing']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "nothing holds no questions; there is neither nothing/benchmarks/cvbench_2d"
+    )

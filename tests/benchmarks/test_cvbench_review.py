@@ -200,6 +200,9 @@ def test_lines_that_are_no_questions(folder: Path, capsys: pytest.CaptureFixture
             main(["review", str(folder)])
         said = capsys.readouterr().err
         assert f"{file}, line 2" in said and message in said
-    with pytest.raises(SystemExit):
-        main(["review", str(folder.parent)])
-    assert "holds no questions" in capsys.readouterr().err
+    file.write_text("\n".join(lines) + "\n")
+    picture_of(folder, read_rows(folder)[3]).unlink()
+    for place, message in ((folder, "cannot be read: No such file"), (folder.parent, "holds no questions")):
+        with pytest.raises(SystemExit):
+            main(["review", str(place)])
+        assert message in capsys.readouterr().err

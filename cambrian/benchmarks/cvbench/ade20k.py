@@ -74,7 +74,7 @@ def _read(file: Path) -> Scene | Fault:
             unclear |= general
             box = _box(as_record(take(record, "polygon")), width, height)
             instances.append(Instance(category=category, box=box, general=general))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         return Fault(file=str(file), record=where, reason=str(error))
     folder = note.get("folder")
     split = Path(folder).parts if isinstance(folder, str) else ()

@@ -14,6 +14,7 @@ from PIL import Image
 from cambrian.benchmarks.cvbench.dataset import Row, picture_of
 from cambrian.benchmarks.cvbench.pictures import as_jpeg
 from cambrian.data.pictures import read_picture
+from cambrian.errors import DataError
 
 TEMPLATE = Path(__file__).with_name("review.html")
 PAGE = "review.html"
@@ -39,12 +40,12 @@ def list_items(folder: Path, rows: Iterable[Row]) -> list[Item]:
     """Give every question of a folder its key.
 
     Raises:
-        OSError: if a picture cannot be read.
+        DataError: if a picture is not there.
     """
     found = []
     for row in rows:
         picture = picture_of(folder, row)
-        judged = [*(row[name] for name in _JUDGED), _hash(picture.read_bytes())]
+        judged = [*(row[name] for name in _JUDGED), _hash(_content(picture))]
         found.append(Item(key=_hash(json.dumps(judged).encode())[:16], row=row, picture=picture))
     return found
 
@@ -66,7 +67,7 @@ def write_page(items: Sequence[Item], out: Path) -> None:
     pictures: dict[str, str] = {}
     shown = []
     for item in items:
-        name = _hash(item.picture.read_bytes())[:16]
+        name = _hash(_content(item.picture))[:16]
         if name not in pictures:
             pictures[name] = base64.b64encode(_thumbnail(item.picture)).decode()
         shown.append(
@@ -74,6 +75,7 @@ def write_page(items: Sequence[Item], out: Path) -> None:
             | {column: item.row[column] for column in _SHOWN}
         )
     before, middle, after = _split(TEMPLATE.read_text(encoding="utf-8"), ("@DATA@", "@PICTURES@"))
+    out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8") as file:
         file.write(before)
         file.write(_as_data({"data": name_data(items), "items": shown}))
@@ -81,6 +83,13 @@ def write_page(items: Sequence[Item], out: Path) -> None:
         for name, content in pictures.items():
             file.write(f'<script type="text/plain" id="picture-{name}">{content}</script>\n')
         file.write(after)
+
+
+def _content(picture: Path) -> bytes:
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise DataError(f"{picture} cannot be read: {error.strerror}; build the data again") from error
 
 
 def _thumbnail(picture: Path) -> bytes:
