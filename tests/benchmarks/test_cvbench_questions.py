@@ -239,6 +239,14 @@ def test_distance_is_from_the_surface_of_the_anchor() -> None:
     assert {one.answer for one in drafts} == {"chair"}
 
 
+def test_a_face_beside_the_anchor_is_near_though_its_corners_are_far() -> None:
+    lamp, chair = thing("lamp", MIDDLE, (0, 0, 9)), thing("chair", LEFT, (-2, 0, 9))
+    screen = thing("screen", RIGHT, (1, 0, 9), (0.2, 8, 8))
+    for seed in range(20):
+        for one in propose_distance(scene(lamp, chair, screen), RULES, seed=seed):
+            assert "closer to the lamp" not in one.question or one.answer == "screen"
+
+
 BOXES = st.tuples(st.integers(0, 300), st.integers(0, 220), st.integers(1, 150), st.integers(1, 150)).map(
     lambda four: (four[0], four[1], min(four[0] + four[2], WIDTH), min(four[1] + four[3], HEIGHT))
 )
