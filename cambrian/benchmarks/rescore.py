@@ -83,7 +83,10 @@ def _line(directory: Path, protocol: str) -> tuple[str, bool]:
         found = differences(stored, again.metrics() if protocol == STRICT else _as_stored(stored, again))
     except (UserError, KeyError, TypeError, OSError) as error:
         return f"{name}  UNREADABLE  {error}", False
-    numbers = f"{again.score:6.2f} [{again.low:.2f}, {again.high:.2f}]  blind {again.blind:6.2f}  n {again.n}"
+    numbers = (
+        f"{again.score:6.2f} [{again.low:.2f}, {again.high:.2f}]  blind {again.blind:6.2f}  "
+        f"vision gain {again.vision_gain:+6.2f}  n {again.n}"
+    )
     read = f"unparsed {again.unparsed:.1f}%" if protocol == STRICT else f"crashes {again.unparsed:.1f}%"
     total = stored.get("total", again.n)
     whole = f"  PARTIAL: {again.n} of {total} questions" if total > again.n else ""

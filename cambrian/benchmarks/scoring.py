@@ -87,6 +87,11 @@ class Score:
     verdicts: tuple[Verdict, ...]
     """In the order of the questions."""
 
+    @property
+    def vision_gain(self) -> float:
+        """What looking is worth: score minus blind."""
+        return self.score - self.blind
+
     def metrics(self) -> dict[str, float | int]:
         """The numbers for a manifest."""
         names = (field.name for field in fields(self))
