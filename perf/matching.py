@@ -2,11 +2,11 @@
 
 python perf/matching.py [--answers 30000]
 
-Matchers: answers per second of each on the torture set, against what the authors' scorers do in its place (the
-first character, the first word, the first number, the text as it is). Scoring: a store of so many answers, half
-of them blind, to ten benchmarks, scored again by `python -m cambrian.benchmarks.rescore` in a process of its
-own, by either protocol, and the same from one file by `python -m cambrian.benchmarks.score`; CPU seconds with
-the start of Python, and whether torch was imported.
+Matchers: answers per second of each on the torture set, against what the authors' scorers do in its place
+(the first character, the first word, the first number, the text as it is). Scoring: a store of so many
+answers, half of them blind, to ten benchmarks, scored again by `python -m cambrian.benchmarks.rescore` in a process of
+its own, by either protocol, and the same from one file by `python -m cambrian.benchmarks.score`; CPU seconds
+with the start of Python, and whether torch was imported.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def say(question: Question, chance: random.Random) -> str:
 
 def write_answers(folder: Path, answers: int) -> tuple[Path, Path]:
     """Write a store of evaluations, and a file with the same answers."""
-    chance = random.Random(0)
+    chance = random.Random(0)  # noqa: S311 - nothing is kept secret
     each = answers // (2 * len(ASKED))
     lines = []
     for name in ASKED:

@@ -1,8 +1,8 @@
 """Score a file of predictions alone, without a model: `python -m cambrian.benchmarks.score FILE`.
 
-One line per prediction: id, benchmark, prediction, answer, options; `cambrian/benchmarks/sheets.py` has all keys.
-How an answer is read and scored says the benchmark's row; for one that is not in the table, --matcher and
---metric.
+One line per prediction: id, benchmark, prediction, answer, options; `cambrian/benchmarks/sheets.py` has all
+keys. How an answer is read and scored says the benchmark's row; for one that is not in the table, --matcher
+and --metric.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from typing import Any
 
 from cambrian.benchmarks.authors import AUTHORS
 from cambrian.benchmarks.matchers import MATCHERS
-from cambrian.benchmarks.records import Prediction
+from cambrian.benchmarks.rescore import format_points
 from cambrian.benchmarks.rows import Benchmark
 from cambrian.benchmarks.scoring import PAPER, PROTOCOLS, STRICT, Score, score
 from cambrian.benchmarks.sheets import Sheet, read_sheets
 from cambrian.benchmarks.totals import METRICS
 from cambrian.errors import UserError, leaving_on_user_error
-
-BLIND = ("blind", "blind_low", "blind_high", "vision_gain", "blind_unparsed", "paper_blind")
-"""What cannot be said of a file without predictions made without the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +30,6 @@ class Result:
     """The score of one benchmark of a file."""
 
     score: Score
-    has_blind: bool
     total: int
     """Questions that the benchmark has; 0 where that is not known."""
 
@@ -43,10 +39,10 @@ class Result:
         return self.total > self.score.n
 
     def metrics(self) -> dict[str, Any]:
-        """Every number by name, None where the file does not tell; `unparsed` counts the paper's crashes."""
-        found = {**self.score.metrics(), "vision_gain": self.score.vision_gain}
-        known = {name: None if name in BLIND and not self.has_blind else one for name, one in found.items()}
-        return {"benchmark": self.score.benchmark, **known, "total": self.total, "partial": self.is_partial}
+        """Every number by name; `blind` is None where the file does not tell it."""
+        blind = {"blind": self.score.blind, "vision_gain": self.score.vision_gain}
+        whole = {"total": self.total, "partial": self.is_partial}
+        return {"benchmark": self.score.benchmark, **self.score.metrics(), **blind, **whole}
 
 
 def score_sheets(sheets: Mapping[str, Sheet], protocol: str = STRICT) -> list[Result]:
@@ -59,17 +55,14 @@ def score_sheets(sheets: Mapping[str, Sheet], protocol: str = STRICT) -> list[Re
     for sheet in sheets.values():
         if protocol == PAPER and sheet.rules.id not in AUTHORS:
             continue
-        predictions = list(sheet.predictions)
-        if not sheet.has_blind:
-            # Scoring wants both. What is said of these is not shown.
-            predictions += [Prediction(id=one, vision=False, prompt="", raw="") for one in sheet.questions]
+        asked = list(sheet.questions.values())
         try:
-            found = score(sheet.rules, list(sheet.questions.values()), predictions, protocol=protocol)
+            found = score(sheet.rules, asked, sheet.predictions, protocol=protocol, blind=sheet.has_blind)
         except UserError as fault:
             faults.append(str(fault))
             continue
         total = sheet.rules.questions if isinstance(sheet.rules, Benchmark) else 0
-        results.append(Result(score=found, has_blind=sheet.has_blind, total=total))
+        results.append(Result(score=found, total=total))
     if faults:
         raise UserError("\n".join(faults))
     return results
@@ -131,13 +124,12 @@ def _table(results: Sequence[Result], protocol: str) -> str:
 
 def _cells(result: Result) -> list[str]:
     one = result.score
-    blind = (f"{one.blind:.2f}", f"{one.vision_gain:+.2f}") if result.has_blind else ("-", "-")
     return [
         one.benchmark,
         f"{one.n:,}",
         f"{one.score:.2f}",
         f"{one.low:.2f} to {one.high:.2f}",
-        *blind,
+        *(format_points(one.blind), format_points(one.vision_gain, "+")),
         f"{one.chance:.2f}",
         f"{one.majority:.2f}",
         f"{one.unparsed:.1f}%",

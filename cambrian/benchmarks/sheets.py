@@ -2,8 +2,8 @@
 
     {"id": "17", "benchmark": "mmvp", "prediction": "(B)", "answer": "B", "options": ["open", "closed"]}
 
-`image`, `group`, `part`, `answers` and `prompt` are those of a `Question`; a line with `"vision": false` is what
-the same model said without the image. An array of such objects is read as well.
+`image`, `group`, `part`, `answers` and `prompt` are those of a `Question`; a line with `"vision": false` is
+what the same model said without the image. An array of such objects is read as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The closing table of a session: each run's score per category, with what the same model scores blind."""
+"""The closing table of a session: each run's score per category, blind, and what looking is worth."""
 
 from __future__ import annotations
 
@@ -25,26 +25,30 @@ Means = dict[str, dict[str, float]]
 
 
 def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
-    """Print one row per run: category means in percent, `sighted (blind)`, and the mean of the categories."""
+    """Print one row per run: category means in percent, `sighted (blind)`, their mean and vision gain."""
     console = Console(width=WIDTH, highlight=False)
-    table = Table("run", *CATEGORIES.values(), "average", title="score in %, (blind)", title_justify="left")
+    columns = ("run", *CATEGORIES.values(), "average", "vision gain")
+    table = Table(*columns, title="score in %, (blind)", title_justify="left")
     chance: Means = {}
     parts: list[str] = []
     for run in plan.runs:
         evaluations = find_evaluations(run, store)
         if evaluations is None:
-            table.add_row(run.name, *["-"] * len(CATEGORIES), "no result")
+            table.add_row(run.name, *["-"] * len(CATEGORIES), "no result", "-")
             continue
         chance = means = category_means(evaluations)
-        parts += [f"{run.name}: {line}" for line in partial(evaluations)]
+        lacks = partial(evaluations)
+        parts += [f"{run.name}: {line}" for line in lacks]
         cells = [
             f"{means[name]['score']:.1f} ({means[name]['blind']:.1f})" if name in means else "-"
             for name in CATEGORIES
         ]
-        table.add_row(run.name, *cells, f"{fmean(mean['score'] for mean in means.values()):.1f}")
+        score, blind = (fmean(mean[name] for mean in means.values()) for name in ("score", "blind"))
+        name = f"{run.name} (partial)" if lacks else run.name
+        table.add_row(name, *cells, f"{score:.1f}", f"{score - blind:+.1f}")
     if chance:
         guessed = [f"{chance[name]['chance']:.1f}" if name in chance else "-" for name in CATEGORIES]
-        table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}")
+        table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}", "")
     console.print(table)
     lines = [f"part of a benchmark: {line}" for line in parts]
     lines += [f"no result: {name}: {reason}" for name, reason in outcome.unfinished.items()]
