@@ -4,9 +4,9 @@ python perf/matching.py [--answers 30000]
 
 Matchers: answers per second of each on the torture set, against what the authors' scorers do in its place
 (the first character, the first word, the first number, the text as it is). Scoring: a store of so many
-answers, half of them blind, to ten benchmarks, scored again by `python -m cambrian.benchmarks.rescore` in a process of
-its own, by either protocol, and the same from one file by `python -m cambrian.benchmarks.score`; CPU seconds
-with the start of Python, and whether torch was imported.
+answers, half of them blind, to ten benchmarks, scored again by `python -m cambrian.benchmarks.rescore` in a
+process of its own, by either protocol, and the same from one file by `python -m cambrian.benchmarks.score`;
+CPU seconds with the start of Python, and whether torch was imported.
 """
 
 from __future__ import annotations

@@ -2,22 +2,19 @@
 
 python tests/fuzz.py --seconds 300 [--only WORD] [--seed N]
 
-Matchers, the authors' scorers, the readers of predictions and of training rows get texts from hypothesis, and
-mutations of good ones, in turn. A target raises nothing but the errors that it documents, and takes no more
-than `SLOW_SECONDS` of CPU time for an input. Prints the executions of each; 1 if there was anything else, with
-the smallest input that hypothesis finds for it.
+Matchers, the authors' scorers, the readers of predictions and of training rows get texts from hypothesis,
+and mutations of good ones, in turn. A target raises nothing but the errors that it documents, and takes no
+more than `SLOW_SECONDS` of CPU time for an input. Prints the executions of each; 1 if there was anything
+else, with the smallest input that hypothesis finds for it.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
-import random
 import signal
 import sys
-import tarfile
 import tempfile
 import time
 import traceback
@@ -27,6 +24,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fuzz_inputs import (
+    ANSWERS,
+    ASKED,
+    CHANCE,
+    GOOD_PREDICTION,
+    GOOD_ROW,
+    OPTIONS,
+    PREDICTION,
+    ROW,
+    STORED,
+    TEXTS,
+    archive,
+    files,
+    mutate_bytes,
+    objects,
+    questions,
+    values,
+)
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -35,8 +50,6 @@ from cambrian.benchmarks.matchers import MATCHERS
 from cambrian.benchmarks.records import Question, read_predictions, read_questions
 from cambrian.benchmarks.score import score_sheets
 from cambrian.benchmarks.sheets import read_sheets
-from cambrian.benchmarks.suite import BENCHMARKS
-from cambrian.benchmarks.torture import load_cases
 from cambrian.benchmarks.totals import METRICS
 from cambrian.data.images import Folder
 from cambrian.data.llava import parse_row
@@ -48,72 +61,6 @@ from cambrian.errors import DataError, UserError
 ROUND = 200
 """Executions of a target before the next one has its turn."""
 SLOW_SECONDS = 5
-CASES = load_cases()
-SPLICES = (
-    *(
-        "(A)",
-        "answer is ",
-        "answer: ",
-        "B.",
-        "not ",
-        "</think>",
-        "<answer>",
-        "\\boxed{",
-        "}",
-        "1,000",
-        "1e999",
-        "-",
-    ),
-    *(
-        "\u202e",
-        "\u0130",
-        "\ufdfa",
-        "\ud800",
-        "\x00",
-        "\r\n",
-        "\u2028",
-        "½",
-        "٣",
-        "９",
-        "yes",
-        "no",
-        "%",
-        "$",
-        "无法",
-        "```",
-    ),
-    *(
-        '{"answer":',
-        "[",
-        "nan",
-        "inf",
-        "1/0",
-        "10^99",
-        "  ",
-        "A" * 500,
-        "(" * 200,
-        "9" * 400,
-        " and " * 100,
-        "1 ; " * 90,
-    ),
-)
-BYTES = (
-    b"",
-    b"\x00",
-    b"\xff",
-    b"\n",
-    b"\r",
-    b'"',
-    b"{",
-    b"[",
-    b"]",
-    b"}",
-    b",",
-    b"\\",
-    b"\\ud800",
-    b"\xef\xbb\xbf",
-    b"9" * 5000,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,127 +77,6 @@ class Target:
 
 class SlowError(Exception):
     """An input took too long."""
-
-
-def mutate(text: str, chance: random.Random) -> str:
-    """Change a text here and there: cut, double, turn round, splice in."""
-    for _ in range(chance.randint(1, 4)):
-        start = chance.randint(0, len(text))
-        end = min(len(text), start + chance.randint(0, 12))
-        pieces = (
-            "",
-            text[start:end] * 2,
-            text[start:end][::-1],
-            text[start:end].swapcase(),
-            chance.choice(SPLICES),
-        )
-        text = text[:start] + chance.choice(pieces) + text[chance.choice((start, end)) :]
-    return text
-
-
-def mutate_bytes(content: bytes, chance: random.Random) -> bytes:
-    """Change a file here and there."""
-    for _ in range(chance.randint(0, 4)):
-        start = chance.randint(0, len(content))
-        end = min(len(content), start + chance.choice((0, 1, 1, 7, 512)))
-        pieces = (content[start:end] * 2, bytes([chance.randint(0, 255)]), *BYTES)
-        content = content[:start] + chance.choice(pieces) + content[end:]
-    return content[: chance.randint(0, len(content))] if chance.random() < 0.1 else content
-
-
-CHANCE = st.integers(0, 2**32).map(random.Random)
-TEXTS = st.text(st.characters(), max_size=60) | st.builds(
-    mutate, st.sampled_from([case.raw for case in CASES]), CHANCE
-)
-OPTIONS = st.lists(st.sampled_from([o for case in CASES for o in case.options]) | TEXTS, max_size=6).map(
-    tuple
-)
-ANSWERS = st.sampled_from([case.answer for case in CASES if case.answer]) | TEXTS
-
-
-@st.composite
-def questions(draw: st.DrawFn, name: str) -> Question:
-    """A question as the adapters of the benchmark make them: with options, the answer is a letter."""
-    choice = BENCHMARKS[name].matcher == "choice"
-    options = draw(OPTIONS) if choice else ()
-    answer = draw(st.sampled_from("ABCDEF"[: len(options)])) if options else draw(ANSWERS)
-    answers = tuple(draw(st.lists(ANSWERS, max_size=11)))
-    return Question(
-        id="1",
-        image="1",
-        prompt="",
-        answer=answer,
-        options=options,
-        answers=answers,
-        part=draw(TEXTS),
-        group="1",
-    )
-
-
-def values() -> st.SearchStrategy[Any]:
-    """Give any JSON value."""
-    plain = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
-    return st.recursive(
-        plain,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
-        max_leaves=8,
-    )
-
-
-def objects(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Give objects with some of these fields, one of them perhaps anything."""
-
-    def spoil(record: dict[str, Any], key: str, value: object, is_spoilt: bool) -> dict[str, Any]:
-        return {**record, key: value} if is_spoilt else record
-
-    whole = st.fixed_dictionaries({}, optional=fields)
-    return st.builds(spoil, whole, st.sampled_from(sorted(fields)) | TEXTS, values(), st.booleans())
-
-
-PREDICTION = objects(
-    id=TEXTS | st.integers(0, 3),
-    benchmark=st.sampled_from(sorted(BENCHMARKS)),
-    prediction=TEXTS,
-    answer=ANSWERS,
-    options=OPTIONS.map(list),
-    answers=st.lists(ANSWERS, max_size=3),
-    vision=st.booleans(),
-    image=TEXTS,
-    group=TEXTS,
-    part=TEXTS,
-)
-SAID = st.lists(
-    st.fixed_dictionaries({"from": st.sampled_from(["human", "gpt"]), "value": TEXTS}), max_size=4
-)
-ROW = objects(id=TEXTS | st.integers(), image=TEXTS, images=st.lists(TEXTS, max_size=2), conversations=SAID)
-GOOD_ROW = {
-    "id": "1",
-    "image": "a/b.jpg",
-    "conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A cup."}],
-}
-GOOD_PREDICTION = {"id": "1", "benchmark": "ai2d", "prediction": "A", "answer": "A", "options": ["x", "y"]}
-STORED = {"id": "1", "vision": True, "prompt": "?", "raw": "A"}
-ASKED = {"id": "1", "image": "1", "prompt": "?", "answer": "A", "options": ["x"]}
-
-
-def files(one: st.SearchStrategy[Any], good: object) -> st.SearchStrategy[bytes]:
-    """Give files of rows: JSONL or an array, mutated or not."""
-    row = one | st.just(good)
-    lines = st.lists(row, max_size=4).map(lambda rows: "\n".join(map(json.dumps, rows)).encode())
-    array = st.lists(row, max_size=4).map(lambda rows: json.dumps(rows, indent=1).encode())
-    return st.builds(mutate_bytes, lines | array | st.binary(max_size=60), CHANCE)
-
-
-def archive(rows: list[Any]) -> bytes:
-    """A shard of rows with a picture each."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for number, row in enumerate(rows):
-            for ending, content in (("json", json.dumps(row).encode()), ("jpg", b"\xff\xd8")):
-                member = tarfile.TarInfo(f"{number}.{ending}")
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def written(read: Callable[[Path], object], name: str) -> Callable[[bytes, Path], object]:
@@ -281,7 +107,7 @@ def read_shards(path: Path) -> None:
 
 
 def match(name: str) -> Callable[[Any, Path], object]:
-    """Read an answer, and as if it were the benchmark's own; what is read is text, and its credit from 0 to 1."""
+    """Read an answer, and as if it were the benchmark's own; its credit is from 0 to 1."""
     matcher = MATCHERS[name]
 
     def execute(asked: tuple[str, tuple[str, ...], str], folder: Path) -> None:

@@ -23,10 +23,10 @@ def rescore(directory: Path, protocol: str = STRICT) -> Score:
     """Score one stored evaluation again, by either protocol.
 
     Raises:
-        UserError: if its files are missing, damaged, or do not fit each other, or if the authors have no
-            scorer for its benchmark.
+        UserError: if its files are missing, damaged, or do not fit each other, or if there is no scorer for
+            its benchmark.
     """
-    manifest = _manifest(directory)
+    manifest = read_manifest(directory)
     if "unscored" in manifest["metrics"]:
         raise UserError(
             f"{manifest['recipe']['benchmark']['id']} has no score: {manifest['metrics']['unscored']}"
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _line(directory: Path, protocol: str) -> tuple[str, bool]:
     name = directory.name[:12]
     try:
-        manifest = _manifest(directory)
+        manifest = read_manifest(directory)
         benchmark = manifest["recipe"]["benchmark"]["id"]
         if "unscored" in manifest["metrics"]:
             return f"{name}  {benchmark:24s} no score: {manifest['metrics']['unscored']}", True
@@ -112,7 +112,12 @@ def _as_stored(stored: Mapping[str, Any], again: Score) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if name in stored and value is not None}
 
 
-def _manifest(directory: Path) -> dict[str, Any]:
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Read what is known of a stored evaluation.
+
+    Raises:
+        UserError: if it is not JSON.
+    """
     path = directory / "manifest.json"
     try:
         manifest = json.loads(path.read_bytes())

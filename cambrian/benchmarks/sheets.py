@@ -107,6 +107,8 @@ class _Reader:
 
     def _rules(self, name: str) -> Rules:
         if name in BENCHMARKS:
+            if BENCHMARKS[name].unscored:
+                raise ValueError(f"'{name}' has no score: {BENCHMARKS[name].unscored}")
             return BENCHMARKS[name]
         if self._given is None:
             raise ValueError(

@@ -80,6 +80,7 @@ def _header(facts: Facts, library: str) -> str:
             metric_value=round(row["metrics"]["score"], 2),
         )
         for row in facts["evaluations"]
+        if "unscored" not in row["metrics"]
     ]
     data = ModelCardData(
         language="en",
@@ -148,9 +149,12 @@ def _scores_title(facts: Facts) -> str:
 def _scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
     if not evaluations:
         return "None of this model's evaluations is finished."
-    rows = []
+    rows, unscored = [], []
     for row in evaluations:
         m = row["metrics"]
+        if "unscored" in m:
+            unscored.append(f"Not scored: {row['benchmark']}, {m['n']} questions: {m['unscored']}.")
+            continue
         rows.append(
             (
                 row["benchmark"] + (" (lab)" if row["lab"] else ""),
@@ -179,10 +183,10 @@ def _scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
     )
     text = (
         "In percent. Blind: the same model without the image. Vision gain: score minus blind. Chance: "
-        "guessing over the actual options. Majority: the most frequent answer. Scores of a part of a benchmark's "
-        "questions are not those of the benchmark."
+        "guessing over the actual options. Majority: the most frequent answer. Scores of a part of its "
+        "questions are not those of a benchmark."
     )
-    return f"{text}\n\n{_table(columns, rows)}"
+    return "\n\n".join([text, _table(columns, rows), *unscored])
 
 
 def _asked(metrics: Mapping[str, Any]) -> str:

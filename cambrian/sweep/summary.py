@@ -19,7 +19,7 @@ from cambrian.stages.base import Stage, digest_of
 from cambrian.sweep.execute import Outcome
 from cambrian.sweep.figure import NoFigureError, draw_figure
 from cambrian.sweep.plan import Plan, Run
-from cambrian.sweep.scores import category_means, find_evaluations, partial
+from cambrian.sweep.scores import category_means, find_evaluations, is_unscored, partial
 from cambrian.sweep.store import Store
 from cambrian.tracking.wandb_client import (
     FAILED,
@@ -187,10 +187,11 @@ def point_config(run: Run, plan: Plan) -> dict[str, Any]:
 def point_scores(run: Run, store: Store) -> Scores:
     """Average, category means and benchmarks of `run` in percent; None while any of them is missing.
 
+    Benchmarks that cannot be scored are not there.
     `partial` counts the benchmarks that were not asked or shown in whole, if there are such.
     """
     evaluations = find_evaluations(run, store)
-    if evaluations is None:
+    if evaluations is None or all(map(is_unscored, evaluations)):
         return None
     means = category_means(evaluations)
     scores = {"average": fmean(mean["score"] for mean in means.values())}
@@ -200,6 +201,8 @@ def point_scores(run: Run, store: Store) -> Scores:
         scores[f"{level}/average"] = fmean(mean[level] for mean in levels.values())
         scores |= {f"{level}/{category}": mean[level] for category, mean in levels.items()}
     for evaluation in evaluations:
+        if is_unscored(evaluation):
+            continue
         name, found = evaluation.manifest["axes"]["benchmark"], evaluation.metrics
         scores |= {f"{name}/{metric}": float(found[metric]) for metric in METRICS}
         scores[f"{name}/{GAIN}"] = float(found["score"] - found["blind"])
