@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -50,6 +50,8 @@ class Line:
     """Category -> point; a category that is not fully evaluated is absent."""
     average: Estimate | None
     """Mean of the categories with equal weights; none if one is absent."""
+    scores: Mapping[str, Point] = field(default_factory=dict)
+    """Benchmark -> point; empty where the paper prints the means alone."""
     seeds: tuple[int, ...] = ()
     runs: tuple[str, ...] = ()
     """Digests of the models."""
@@ -75,6 +77,8 @@ class OwnLines:
     """Category -> the benchmarks that every point of it is the mean of."""
     notes: tuple[str, ...]
     """What was left out or cannot be told apart by its axes, one sentence each."""
+    questions: Mapping[str, int]
+    """Benchmark -> questions that were asked, the most of any run."""
 
 
 def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Line, ...]:
@@ -94,6 +98,7 @@ def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Lin
             },
             points={name: Point(estimate=Estimate(score=score)) for name, score in model.means.items()},
             average=Estimate(score=mean(list(model.means.values()))),
+            scores={name: Point(estimate=Estimate(score=score)) for name, score in model.scores.items()},
         )
         for model in (figure6_models() if models is None else models)
     )
@@ -131,7 +136,9 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
             line, lacks = _own_line(name, design, part, wanted)
             notes += [f"{name}: {lack}" for lack in lacks]
             lines.append(line)
-    return OwnLines(lines=tuple(lines), benchmarks=wanted, notes=tuple(notes))
+    asked = frame.groupby("benchmark")["n"].max()
+    questions = {str(name): int(count) for name, count in zip(asked.index, asked, strict=True)}
+    return OwnLines(lines=tuple(lines), benchmarks=wanted, notes=tuple(notes), questions=questions)
 
 
 def _found(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
@@ -148,12 +155,16 @@ def _own_line(
     """The line of the runs in `part`, and what it lacks in words."""
     models = part[["run", "seed"]].drop_duplicates().sort_values("seed")
     by_run: list[dict[str, Point]] = []
+    singles: list[dict[str, Point]] = []
     lacks: list[str] = []
     for run, seed in zip(models["run"], models["seed"], strict=True):
         rows = part[part["run"] == run]
         found = set(rows["benchmark"])
         by_run.append(
             {name: _point(rows, ids) for name, ids in wanted.items() if ids and found.issuperset(ids)}
+        )
+        singles.append(
+            {name: _point(rows, (name,)) for ids in wanted.values() for name in ids if name in found}
         )
         for name, ids in wanted.items():
             if not found.issuperset(ids):
@@ -164,7 +175,7 @@ def _own_line(
         for points in by_run
         if set(points) == set(CATEGORIES)
     ]
-    points = _points_over_runs(by_run)
+    points = _points_over_runs(by_run, list(CATEGORIES))
     line = Line(
         label=f"{label} (partial)" if any(point.partial for point in points.values()) else label,
         encoder=design["encoder"],
@@ -174,6 +185,7 @@ def _own_line(
         design={axis: design[axis] for axis in DESIGN},
         points=points,
         average=mean_of_seeds(averages) if averages else None,
+        scores=_points_over_runs(singles, [name for ids in wanted.values() for name in ids]),
         seeds=tuple(int(seed) for seed in models["seed"]),
         runs=tuple(models["run"]),
     )
@@ -194,13 +206,13 @@ def _point(rows: pd.DataFrame, ids: Sequence[str]) -> Point:
     )
 
 
-def _points_over_runs(by_run: Sequence[Mapping[str, Point]]) -> dict[str, Point]:
-    """Category -> mean over the runs that have it."""
+def _points_over_runs(by_run: Sequence[Mapping[str, Point]], names: Sequence[str]) -> dict[str, Point]:
+    """Category or benchmark, of `names` -> mean over the runs that have it."""
     points = {}
-    for category in CATEGORIES:
-        found = [run[category] for run in by_run if category in run]
+    for name in names:
+        found = [run[name] for run in by_run if name in run]
         if found:
-            points[category] = Point(
+            points[name] = Point(
                 estimate=mean_of_seeds([point.estimate for point in found]),
                 blind=_mean_of_all([point.blind for point in found]),
                 chance=mean([point.chance for point in found if point.chance is not None]),

@@ -20,6 +20,7 @@ from analysis.lines import Line, to_frame
 from analysis.published import CATEGORIES
 from analysis.statistics import Estimate, mean
 from analysis.style import write_csv
+from analysis.text import align
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,10 +65,7 @@ def text_table(lines: Sequence[Line], *, blind: bool = False) -> str:
     chance = [_chance(ordered, category) for category in CATEGORIES]
     if any(chance):
         rows.append(["chance", "", "", *chance, *[""] * (len(rows[0]) - 3 - len(chance))])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return align(rows)
 
 
 def _cell(line: Line, category: str, *, blind: bool) -> str:

@@ -21,7 +21,7 @@ from analysis.results import ROOT, read_results
 from analysis.style import LOOKS, spread
 
 SCHEMA = ["encoder", "supervision", "category", "score", "low", "high", "source"]
-FILES = ("fig6.png", "fig6.pdf", "fig6.csv")
+FILES = ("fig6.png", "fig6.pdf", "fig6.svg", "fig6.csv")
 
 
 def test_published_has_nineteen_lines_of_category_means(tmp_path: Path) -> None:
