@@ -44,7 +44,7 @@ def draw_cells(
                 fontsize=size,
                 ha="center",
                 va="center_baseline",
-                color=("white" if dark else "black") if sure else ("#E0E0E0" if dark else "#7A7A7A"),
+                color=("white" if dark else "black") if sure else ("#EEEEEE" if dark else "#5C5C5C"),
                 fontweight="bold" if strong is not None and sure else "normal",
             )
     axes.tick_params(length=0)
@@ -55,7 +55,7 @@ def draw_cells(
 def _is_dark(image: AxesImage, share: float) -> bool:
     """Whether white is easier to read than black on the colour at `share` of the scale."""
     red, green, blue, _ = image.cmap(min(max(share, 0.0), 1.0))
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
 
 
 def rule(axes: Axes, groups: Sequence[int], *, along: Literal["rows", "columns"]) -> None:

@@ -46,7 +46,9 @@ def _draw(material: Material) -> Picture:
     names = [name for ids in groups.values() for name in ids]
     matrices, counts = _matrices(material, names)
     shown = _shown(matrices)
-    subtitle = material.describe("all recipes, Vicuna-1.5-7B") + f"; Pearson's r x 100 over {_over(counts)}"
+    subtitle = (
+        material.describe("all recipes, Vicuna-1.5-7B", bars="") + f"; Pearson's r x 100 over {_over(counts)}"
+    )
     figure = new_figure(5.9 if len(names) > 8 else 4.4, material.title, subtitle)
     axes = figure.subplots()
     texts = [[f"{100 * r:.0f}" if np.isfinite(r) else "" for r in row] for row in shown]

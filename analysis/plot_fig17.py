@@ -141,8 +141,11 @@ def _draw(material: Material) -> Picture:
     estimates = [_cells(one, groups) for one in rows]
     subtitle = (
         "change of the score in per cent when instruction tuning also trains the encoder; "
-        + material.describe("1.2M adapter data, 737K instruction data (two pairs: 5M), Vicuna-1.5-7B")
-    ).replace("bars: 95 % intervals", "bold: the 95 % interval is on one side of 0")
+        + material.describe(
+            "1.2M adapter data, 737K instruction data (two pairs: 5M), Vicuna-1.5-7B",
+            bars="bold: the 95 % interval is on one side of 0",
+        )
+    )
     handles = supervision_handles(one.supervision for one in changes)
     figure = new_figure(0.95 + 0.2 * len(rows), material.title, subtitle, handles)
     axes = figure.subplots()
@@ -160,7 +163,7 @@ def _draw(material: Material) -> Picture:
         tick.set_color(LOOKS[one.supervision].color if one.supervision in LOOKS else "black")
         tick.set_fontweight("bold" if one.pairs > 1 else "normal")
     bar = figure.colorbar(
-        image, ax=axes, orientation="horizontal", shrink=0.4, aspect=40, pad=0.02, extend="both"
+        image, ax=axes, orientation="horizontal", shrink=0.4, aspect=40, pad=0.03, extend="both"
     )
     bar.ax.tick_params(labelsize=6.5, width=0.4)
     bar.set_label("change, %", fontsize=7)
@@ -181,7 +184,7 @@ def _means(changes: Sequence[Change]) -> list[Change]:
         word = f"{source}: " if len(sources) > 1 else ""
         for kind, look in LOOKS.items():
             group = [one for one in mine if one.supervision == kind]
-            if group:
+            if len(group) > 1:
                 found.append(mean_change(group, f"{word}{look.name}", kind))
         found.append(mean_change(mine, f"{word}all", "all"))
     return found
@@ -270,15 +273,21 @@ def _without(one: Change, benchmark: str) -> float:
 
 
 def _missing(material: Material) -> tuple[str, ...]:
+    """The other halves of pairs, with the data that any encoder was unfrozen with."""
     own = material.own.lines if material.own else ()
     cells: list[Cell] = []
+    paired = {
+        (one.design["adapter"], one.design["instruct"]) for one in own if one.design["vision"] != "frozen"
+    }
     for line in own:
         visions = {other.design["vision"] for other in own if _rest(other) == _rest(line)}
-        if line.supervision == "control":
-            continue
         if "frozen" not in visions:
             cells += cells_of(line, vision="frozen")
-        elif visions == {"frozen"}:
+        elif (
+            visions == {"frozen"}
+            and line.supervision != "control"
+            and (line.design["adapter"], line.design["instruct"]) in paired
+        ):
             cells += cells_of(line, vision="unfrozen")
     return fill_notes("the other model of some pairs", cells)
 

@@ -32,8 +32,8 @@ from analysis.style import CATEGORY_LOOKS, new_figure, spread
 from analysis.text import align
 
 HEIGHT = 3.6
-LARGEST = 420.0
-"""Area of the largest bubble, in square points."""
+AREA = 1200.0
+"""Of all bubbles together, in square points."""
 LABEL_GAP = 0.135
 """Inches from one label to the next."""
 EDGE = 0.09
@@ -174,14 +174,14 @@ def _draw_components(
     sizes: Mapping[str, int],
 ) -> None:
     axes.axhline(0, color="#C9C9C9", linewidth=0.5, zorder=0)
-    largest = max(sizes[name] for name in names)
+    total = sum(sizes[name] for name in names)
     place = dict(zip(names, found.places.tolist(), strict=True))
     category_of = {name: category for category, ids in groups.items() for name in ids}
     for name in sorted(names, key=lambda name: -sizes[name]):  # small ones over large ones
         look = CATEGORY_LOOKS[category_of[name]]
         axes.scatter(
             *place[name],
-            s=max(LARGEST * sizes[name] / largest, 6.0),
+            s=max(AREA * sizes[name] / total, 6.0),
             color=look.color,
             marker=look.marker,
             alpha=0.8,
