@@ -108,6 +108,8 @@ def read_frame(
         print(
             f"note: {_count(results.superseded)} left out for newer ones of the same model", file=sys.stderr
         )
+    for name, why in results.unscored.items():
+        print(f"note: {name} was asked and has no score: {why}", file=sys.stderr)
     if results.frame.empty:
         raise AnalysisError(
             f"no {_what(proxy)} in {store or place}\n"

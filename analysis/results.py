@@ -83,6 +83,8 @@ class Results:
     """Evaluations that could not be read: where, and why."""
     superseded: int
     """Older evaluations of a run on a benchmark that has a newer one; not in the frame."""
+    unscored: Mapping[str, str]
+    """Benchmarks that were asked and cannot be scored -> why; not in the frame."""
 
 
 @contextmanager
@@ -111,17 +113,27 @@ def read_results(store: Path, *, proxy: float = 1.0) -> Results:
     """
     rows: list[Row] = []
     problems: list[str] = []
+    unscored: dict[str, str] = {}
     folder = store / "evaluate"
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         try:
-            rows.append(_row(place))
+            manifest = _manifest(place)
+            if "unscored" in (metrics := _object(manifest, "metrics")):
+                unscored[_text(_object(manifest, "axes"), "benchmark")] = _text(metrics, "unscored")
+            else:
+                rows.append(_row(manifest))
         except (OSError, ValueError) as error:
             problems.append(f"{place}: {error}")
     frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     frame = frame[frame["proxy"] == proxy]
     frame = frame.sort_values(["run", "benchmark", "created", "digest"], ignore_index=True)
     latest = frame.drop_duplicates(["run", "benchmark"], keep="last").reset_index(drop=True)
-    return Results(frame=latest, problems=tuple(problems), superseded=len(frame) - len(latest))
+    return Results(
+        frame=latest,
+        problems=tuple(problems),
+        superseded=len(frame) - len(latest),
+        unscored=dict(sorted(unscored.items())),
+    )
 
 
 def parts(frame: pd.DataFrame) -> dict[str, str]:
@@ -150,8 +162,8 @@ def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _row(place: Path) -> Row:
-    """One evaluation, checked field by field; ValueError or OSError says what is wrong with it."""
+def _manifest(place: Path) -> dict[str, Any]:
+    """The manifest of one evaluation; ValueError or OSError says what is wrong with it."""
     path = place / "manifest.json"
     if not path.is_file():
         raise ValueError("no manifest.json")
@@ -164,6 +176,11 @@ def _row(place: Path) -> Row:
     kind, digest = _text(manifest, "kind"), _text(manifest, "digest")
     if (kind, digest) != ("evaluate", place.name):
         raise ValueError(f"the manifest belongs to {kind} {digest}")
+    return manifest
+
+
+def _row(manifest: Mapping[str, Any]) -> Row:
+    """One evaluation, checked field by field; ValueError says what is wrong with it."""
     axes, metrics = _object(manifest, "axes"), _object(manifest, "metrics")
     encoders, benchmark = _texts(axes, "encoder"), _text(axes, "benchmark")
     category = _text(axes, "category")
@@ -193,7 +210,7 @@ def _row(place: Path) -> Row:
         **points,
         **_counts(metrics),
         unparsed=_number(metrics, "unparsed"),
-        digest=digest,
+        digest=_text(manifest, "digest"),
         created=_text(_object(manifest, "provenance"), "created"),
     )
 

@@ -117,6 +117,8 @@ def _check(benchmark: HubBenchmark, folder: Path, asked: Sequence[Question]) -> 
     """See to it that answers can be scored, before hours are spent on them."""
     if not asked:
         raise DataError(f"{benchmark.id}: {folder} holds no question of it")
+    if benchmark.unscored:
+        return
     blank = (
         Prediction(id=question.id, vision=vision, prompt="", raw="")
         for question in asked
@@ -180,7 +182,7 @@ class _Reader:
             raise DataError(f"{where}: no column {error}; it has {', '.join(record)}") from error
         except (ValueError, TypeError, AttributeError, IndexError, SyntaxError) as error:
             raise DataError(f"{where} cannot be read: {error}") from error
-        if question is not None and not question.answer:
+        if question is not None and not question.answer and not self.benchmark.unscored:
             raise DataError(f"{where} has no answer; is this a split whose answers are public?")
         return question
 
