@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from analysis.published import benchmark_names
-
-TITLE_HEIGHT = 54
-"""Points above the cells: where names of groups stand, over upright names of benchmarks."""
+SIZE, LETTER = 6.5, 3.9
+"""Points: of names of benchmarks, and the width of a letter, at most, of which they take up."""
 GAP = "#EDEDED"
 """Of a cell without a number."""
 
@@ -31,8 +30,8 @@ def draw_cells(
 
     Where `strong` is false the text is thin and grey: what it says is not resolved.
     """
-    image = axes.imshow(values, cmap=colors, vmin=ends[0], vmax=ends[1], aspect="auto")
-    image.cmap.set_bad(GAP)
+    scale = colormaps[colors].with_extremes(bad=GAP)
+    image = axes.imshow(values, cmap=scale, vmin=ends[0], vmax=ends[1], aspect="auto")
     low, high = ends
     for row, words in enumerate(texts):
         for column, word in enumerate(words):
@@ -65,17 +64,17 @@ def rule(axes: Axes, groups: Sequence[int], *, along: Literal["rows", "columns"]
         draw(float(end) - 0.5, color="white", linewidth=2.5)
 
 
-def name_columns(axes: Axes, names: Sequence[str], groups: Mapping[str, int]) -> None:
-    """Write `names` of benchmarks above the columns, and above those the names of their groups."""
+def name_columns(axes: Axes, shown: Sequence[str], groups: Mapping[str, int]) -> None:
+    """Write the titles `shown` of benchmarks above the columns, and above those the names of their groups."""
     axes.xaxis.tick_top()
-    shown = benchmark_names()
-    axes.set_xticks(range(len(names)), [shown.get(name, name) for name in names], rotation=90, fontsize=6.5)
+    axes.set_xticks(range(len(shown)), shown, rotation=90, fontsize=SIZE)
+    height = LETTER * max(map(len, shown)) + 12
     start = 0
     for title, count in groups.items():
         axes.annotate(
             title,
             (start + (count - 1) / 2, 1),
-            (0, TITLE_HEIGHT),
+            (0, height),
             xycoords=axes.get_xaxis_transform(),
             textcoords="offset points",
             fontsize=7,

@@ -19,8 +19,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.errors import AnalysisError
-from analysis.figure import FigureCommand, Material, Picture, run_figure
+from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
+from analysis.material import Material
 from analysis.missing import cells_of, fill_notes
 from analysis.published import CATEGORIES, mixture_ratios, ratio_models
 from analysis.statistics import Estimate

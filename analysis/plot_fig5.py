@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figure import FigureCommand, Material, Picture, run_figure
+from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import DESIGN, Line, published_lines, to_frame
+from analysis.material import Material
 from analysis.missing import Cell, cells_of, fill_notes
 from analysis.published import CATEGORIES, category_only_models, recipe_models
 from analysis.style import LOOKS, new_figure, supervision_handles

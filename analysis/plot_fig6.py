@@ -16,16 +16,9 @@ if not __package__:  # run as a script: siblings are found from the project's fo
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from analysis.drawing import Drawing, draw
-from analysis.figure import (
-    FigureCommand,
-    Material,
-    Picture,
-    category_ticks,
-    figure_parser,
-    make_figure,
-    refuse_idle_options,
-)
+from analysis.figure import FigureCommand, Picture, figure_parser, make_figure
 from analysis.lines import published_lines, to_frame
+from analysis.material import Material, category_ticks, refuse_idle_options
 from analysis.rank_drawing import draw_ranks
 from analysis.ranks import markdown_table, rank, ranks_to_frame, text_of_ranks
 from analysis.table import text_table

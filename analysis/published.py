@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +92,16 @@ def benchmark_names() -> dict[str, str]:
     return dict(zip(table["id"], table["display"], strict=True))
 
 
+def benchmark_titles(benchmarks: Iterable[str], partial: Collection[str] = ()) -> list[str]:
+    """What figures call `benchmarks`: as the paper does, others by their name without the lab's prefix.
+
+    Of those in `partial` not every question was asked, and it stands there.
+    """
+    names = benchmark_names()
+    titles = [(each, names.get(each, each.removeprefix("lab_").replace("_", " "))) for each in benchmarks]
+    return [f"{title} (partial)" if each in partial else title for each, title in titles]
+
+
 def benchmark_images() -> dict[str, int]:
     """Benchmark -> its number of test images."""
     table = pd.read_csv(PAPER / "benchmarks.csv")
@@ -153,7 +163,7 @@ def recipe_models() -> list[PublishedModel]:
             adapter=str(row["adapter_data"]),
             vision=str(row["vision"]),
             instruct=str(row["instruction_data"]),
-            **_scored(row),
+            **scored(row),
         )
         for row in recipe_scores().to_dict(orient="records")
     ]
@@ -169,13 +179,13 @@ def ratio_models() -> list[PublishedModel]:
             adapter="0M",
             vision="frozen",
             instruct=f"ratio_{row['experiment']}",
-            **_scored(row),
+            **scored(row),
         )
         for row in ratio_scores().to_dict(orient="records")
     ]
 
 
-def _scored(row: Mapping[Hashable, object]) -> dict[str, dict[str, float]]:
+def scored(row: Mapping[Hashable, object]) -> dict[str, dict[str, float]]:
     """Scores and category means of a row with one column per benchmark."""
     groups = benchmarks()
     scores = {name: to_points(name, float(str(row[name]))) for ids in groups.values() for name in ids}
