@@ -92,7 +92,8 @@ def _label(line: Line, lines: Sequence[Line]) -> str:
 
 
 def without_percent(lines: Sequence[Line]) -> list[str]:
-    """Benchmarks on which a frozen encoder scores 0, of which nothing is a per cent; no mean has them."""
-    frozen = [line for line in lines if line.design["vision"] == "frozen"]
+    """Benchmarks on which the frozen one of a pair scores 0: nothing is a per cent of it, no mean has them."""
+    unfrozen = {pair_of(line) for line in lines if line.design["vision"] != "frozen"}
+    frozen = [line for line in lines if line.design["vision"] == "frozen" and pair_of(line) in unfrozen]
     zeros = {name for line in frozen for name, point in line.scores.items() if not point.estimate.score}
     return sorted(zeros)

@@ -24,11 +24,11 @@ def draw_cells(
     colors: str,
     ends: tuple[float, float],
     size: float,
-    strong: np.ndarray | None = None,
+    resolved: Sequence[Sequence[bool | None]] | None = None,
 ) -> AxesImage:
     """Colour `values` (rows, columns) from one of `ends` to the other, write `texts` into them.
 
-    Where `strong` is false the text is thin and grey: what it says is not resolved.
+    What is `resolved` is bold, what is not is grey; None is neither.
     """
     scale = colormaps[colors].with_extremes(bad=GAP)
     image = axes.imshow(values, cmap=scale, vmin=ends[0], vmax=ends[1], aspect="auto")
@@ -37,14 +37,14 @@ def draw_cells(
         for column, word in enumerate(words):
             share = (values[row, column] - low) / (high - low)
             dark = _is_dark(image, share) if np.isfinite(share) else False
-            sure = strong is None or bool(strong[row, column])
+            sure = resolved[row][column] if resolved else None
             axes.text(
                 *(column, row, word),
                 fontsize=size,
                 ha="center",
                 va="center_baseline",
-                color=("white" if dark else "black") if sure else ("#EEEEEE" if dark else "#5C5C5C"),
-                fontweight="bold" if strong is not None and sure else "normal",
+                color=("#EEEEEE" if dark else "#5C5C5C") if sure is False else ("white" if dark else "black"),
+                fontweight="bold" if sure else "normal",
             )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

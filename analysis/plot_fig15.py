@@ -186,6 +186,7 @@ COMMAND = FigureCommand(
     published=all_lines,
     draw=_draw,
     fill="python run.py -m sweep=fig6",
+    beside="and the published ones",
 )
 
 if __name__ == "__main__":

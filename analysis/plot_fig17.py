@@ -72,9 +72,9 @@ def _draw(material: Material) -> Picture:
     figure = new_figure(0.95 + 0.2 * len(rows), material.title, subtitle, handles)
     axes = figure.subplots()
     values = np.array([[each.score if each else np.nan for each in row] for row in estimates])
-    strong = np.array([[_resolved(each) for each in row] for row in estimates]) if material.own else None
+    resolved = [[_resolved(each) for each in row] for row in estimates]
     texts = [[_text(each) for each in row] for row in estimates]
-    image = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, strong=strong)
+    image = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, resolved=resolved)
     rule(axes, [len(ids) + 1 for ids in groups.values() if ids] + [1], along="columns")
     rule(axes, [len(changes), len(means)], along="rows")
     names = [name for ids in groups.values() if ids for name in (*ids, MEAN)]
@@ -123,10 +123,10 @@ def _cells(
     return [*cells, one.mean([name for ids in counted.values() for name in ids])]
 
 
-def _resolved(estimate: Estimate | None) -> bool:
-    """Whether the interval is on one side of 0."""
+def _resolved(estimate: Estimate | None) -> bool | None:
+    """Whether the interval is on one side of 0; None if there is none."""
     if estimate is None or estimate.low is None or estimate.high is None:
-        return False
+        return None
     return estimate.low > 0 or estimate.high < 0
 
 
@@ -227,6 +227,7 @@ COMMAND = FigureCommand(
     published=all_lines,
     draw=_draw,
     fill="python run.py -m encoder=siglip,dinov2 vision=frozen,unfrozen",
+    beside="below the published ones",
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ area its number of images (own results: of questions).
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def _draw(material: Material) -> Picture:
         figure=figure,
         points=_to_frame([*own, *published], found, names, sizes),
         text=align(_table([*own, *published])),
-        notes=_notes(material, len(whole)),
+        notes=_notes(material, len(whole), _unplaced(found, names)),
     )
 
 
@@ -102,8 +103,9 @@ def _draw_levels(
         bbox_to_anchor=(-0.02, 1.0),
         ncols=4,
         frameon=False,
-        handletextpad=0.2,
-        columnspacing=0.9,
+        fontsize=6.5,
+        handletextpad=0.1,
+        columnspacing=0.6,
         borderaxespad=0.2,
     )
 
@@ -188,8 +190,16 @@ def _table(levels: Sequence[Level]) -> list[list[str]]:
     return rows
 
 
-def _notes(material: Material, whole: int) -> tuple[str, ...]:
+def _unplaced(found: Components | None, names: Sequence[str]) -> list[str]:
+    """Benchmarks with the same score in all models, which components say nothing of."""
+    places = found.places.tolist() if found else []
+    return [name for name, (first, _) in zip(names, places, strict=False) if math.isnan(first)]
+
+
+def _notes(material: Material, whole: int, unplaced: Sequence[str]) -> tuple[str, ...]:
     notes = []
+    if unplaced:
+        notes.append(f"the same score in all models, so without a place at the right: {', '.join(unplaced)}")
     if material.published:
         notes.append(
             "the paper draws scores without the image and chance, but prints neither, so that they are not "
