@@ -47,6 +47,8 @@ class FigureCommand:
     """Command that makes the results that it shows."""
     variant: str = ""
     """Tells the files of two pictures of one figure apart."""
+    beside: str = "over the published ones (pale)"
+    """How published numbers are told from own ones."""
 
     @property
     def name(self) -> str:
@@ -57,11 +59,6 @@ class FigureCommand:
     def script(self) -> str:
         """Its file in analysis/."""
         return f"plot_fig{self.number}.py"
-
-    @property
-    def beside(self) -> str:
-        """How published numbers are told from own ones."""
-        return "over the published ones (pale)"
 
 
 def figure_parser(command: FigureCommand) -> argparse.ArgumentParser:

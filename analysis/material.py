@@ -32,11 +32,18 @@ class Material:
         """The paper's."""
         return tuple(line for line in self.lines if line.source == "published")
 
-    def describe(self, published: str) -> str:
-        """A subtitle: `published` says what the published numbers are, the rest is of own ones."""
+    @property
+    def partial(self) -> frozenset[str]:
+        """Benchmarks of which an own line has the score of a part."""
+        own = self.own.lines if self.own else ()
+        return frozenset(name for line in own for name, point in line.scores.items() if point.partial)
+
+    def describe(self, published: str, bars: str = "bars: 95 % intervals") -> str:
+        """A subtitle: `published` says what the published numbers are, `bars` how own intervals are shown."""
         if self.own is None:
             return published
-        return f"published: {published}; own: {self.subtitle}" if self.both else self.subtitle
+        own = f"{self.subtitle}, {bars}" if bars else self.subtitle
+        return f"published: {published}; own: {own}" if self.both else own
 
 
 class Source(Protocol):
@@ -122,7 +129,7 @@ def _title(own: OwnLines) -> str:
 
 
 def _subtitle(lines: Sequence[Line]) -> str:
-    """What all lines share, and what the bars are."""
+    """What all lines share."""
     shared = [
         f"{axis} {lines[0].design[axis]}"
         for axis in DESIGN
@@ -130,7 +137,7 @@ def _subtitle(lines: Sequence[Line]) -> str:
     ]
     seeds = sorted({seed for line in lines for seed in line.seeds})
     word = "seed" if len(seeds) == 1 else "seeds"
-    return ", ".join([*shared, f"{word} {', '.join(map(str, seeds))}", "bars: 95 % intervals"])
+    return ", ".join([*shared, f"{word} {', '.join(map(str, seeds))}"])
 
 
 def category_ticks(material: Material) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -42,7 +43,10 @@ def fill_commands(cells: Iterable[Cell]) -> list[str]:
         joined: dict[tuple[tuple[str, ...], ...], set[str]] = defaultdict(set)
         for grid in grids:
             joined[grid[:place] + grid[place + 1 :]].update(grid[place])
-        grids = {(*rest[:place], tuple(sorted(values)), *rest[place:]) for rest, values in joined.items()}
+        grids = {
+            (*rest[:place], tuple(sorted(values, key=_order)), *rest[place:])
+            for rest, values in joined.items()
+        }
     return sorted(_command(grid) for grid in grids)
 
 
@@ -60,6 +64,12 @@ def _words(cell: Cell) -> list[str]:
         "scale": "" if lab else cell["scale"],
     }
     return [words[axis] for axis in AXES]
+
+
+def _order(word: str) -> tuple[float, str]:
+    """Sizes such as 0.5M by what they are, other words as they are spelt."""
+    size = word.removesuffix("M")
+    return (float(size) if size.replace(".", "", 1).isdigit() else math.inf, word)
 
 
 def _command(grid: Sequence[Sequence[str]]) -> str:

@@ -23,10 +23,10 @@ import pandas as pd
 from analysis.correlation import LEAST, correlate, interval, score_table, whole_rows
 from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
-from analysis.heatmap import draw_cells, name_columns, rule
+from analysis.heatmap import SIZE, draw_cells, name_columns, rule
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.published import CATEGORIES, benchmark_names, benchmarks, recipe_models
+from analysis.published import CATEGORIES, benchmark_titles, benchmarks, recipe_models
 from analysis.statistics import mean
 from analysis.style import new_figure
 from analysis.text import align
@@ -47,7 +47,9 @@ def _draw(material: Material) -> Picture:
     names = [name for ids in groups.values() for name in ids]
     matrices, counts = _matrices(material, names)
     shown = _shown(matrices)
-    subtitle = material.describe("all recipes, Vicuna-1.5-7B") + f"; Pearson's r x 100 over {_over(counts)}"
+    subtitle = (
+        material.describe("all recipes, Vicuna-1.5-7B", bars="") + f"; Pearson's r x 100 over {_over(counts)}"
+    )
     figure = new_figure(5.9 if len(names) > 8 else 4.4, material.title, subtitle)
     axes = figure.subplots()
     texts = [[f"{100 * r:.0f}" if np.isfinite(r) else "" for r in row] for row in shown]
@@ -55,9 +57,9 @@ def _draw(material: Material) -> Picture:
     sizes = [len(ids) for ids in groups.values()]
     for along in ("rows", "columns"):
         rule(axes, sizes, along=along)
-    name_columns(axes, names, {CATEGORIES[name]: len(ids) for name, ids in groups.items()})
-    titles = benchmark_names()
-    axes.set_yticks(range(len(names)), [titles.get(name, name) for name in names], fontsize=6.5)
+    titles = benchmark_titles(names, material.partial)
+    name_columns(axes, titles, {CATEGORIES[name]: len(ids) for name, ids in groups.items()})
+    axes.set_yticks(range(len(names)), titles, fontsize=SIZE)
     bar = figure.colorbar(image, ax=axes, shrink=0.5, aspect=25, pad=0.015)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(labelsize=6.5, width=0.4)
@@ -66,7 +68,7 @@ def _draw(material: Material) -> Picture:
         figure=figure,
         points=_to_frame(matrices, counts, names),
         text=align(_table(matrices, groups, names)),
-        notes=_notes(material, counts),
+        notes=_notes(material, counts, _constant(matrices, names)),
     )
 
 
@@ -152,8 +154,19 @@ def _mean(matrix: np.ndarray, names: Sequence[str], mine: Sequence[str], theirs:
     return f"{mean(there):+.2f}" if there else "-"
 
 
-def _notes(material: Material, counts: Mapping[str, int]) -> tuple[str, ...]:
+def _constant(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:
+    """Benchmarks that have the same score in all models of a source."""
+    return [
+        name
+        for place, name in enumerate(names)
+        if any(math.isnan(matrix[place, place]) for matrix in matrices.values())
+    ]
+
+
+def _notes(material: Material, counts: Mapping[str, int], constant: Sequence[str]) -> tuple[str, ...]:
     notes = []
+    if constant:
+        notes.append(f"the same score in all models, so without correlation: {', '.join(constant)}")
     if material.published:
         notes.append(
             "all 76 models of the paper's recipe table are in, with every recipe; which of them are in the "
@@ -173,6 +186,7 @@ COMMAND = FigureCommand(
     published=all_lines,
     draw=_draw,
     fill="python run.py -m sweep=fig6",
+    beside="and the published ones",
 )
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ area its number of images (own results: of questions).
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
@@ -22,23 +23,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis.component_drawing import HEIGHT, draw_components
 from analysis.components import Components, find_components
 from analysis.correlation import LEAST, score_table, whole_rows
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.levels import Level, find_levels
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.published import CATEGORIES, benchmark_images, benchmark_names, benchmarks, recipe_models
-from analysis.style import CATEGORY_LOOKS, new_figure, spread
+from analysis.published import CATEGORIES, benchmark_images, benchmark_titles, benchmarks, recipe_models
+from analysis.style import CATEGORY_LOOKS, new_figure
 from analysis.text import align
-
-HEIGHT = 3.6
-LARGEST = 420.0
-"""Area of the largest bubble, in square points."""
-LABEL_GAP = 0.135
-"""Inches from one label to the next."""
-EDGE = 0.09
-"""From the outermost places to the ends of the axes; correlations have no unit."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,18 +56,18 @@ def _draw(material: Material) -> Picture:
     sizes = benchmark_images() if material.published or material.own is None else material.own.questions
     figure = new_figure(HEIGHT, material.title, _subtitle(material, published, len(whole)))
     left, right = figure.subplots(1, 2, width_ratios=[1.0, 1.08])
-    _draw_levels(left, own or published, published if own else [])
+    _draw_levels(left, own or published, published if own else [], material.partial)
     if found is None:
-        _draw_nothing(
-            right, f"principal components need\n{LEAST} models with all benchmarks;\nthere are {len(whole)}"
-        )
+        right.set_axis_off()
+        words = f"principal components need\n{LEAST} models with all benchmarks;\nthere are {len(whole)}"
+        right.text(0.5, 0.5, words, transform=right.transAxes, ha="center", va="center", color="#444444")
     else:
-        _draw_components(right, found, names, groups, sizes)
+        draw_components(right, found, names, groups, sizes)
     return Picture(
         figure=figure,
         points=_to_frame([*own, *published], found, names, sizes),
         text=align(_table([*own, *published])),
-        notes=_notes(material, len(whole)),
+        notes=_notes(material, len(whole), _unplaced(found, names)),
     )
 
 
@@ -85,45 +79,19 @@ def _subtitle(material: Material, published: Sequence[Level], models: int) -> st
     return material.describe("Vicuna-1.5-7B") + f"; {left}; right: over {models} models"
 
 
-def _draw_levels(axes: Axes, levels: Sequence[Level], under: Sequence[Level]) -> None:
+def _draw_levels(
+    axes: Axes, levels: Sequence[Level], under: Sequence[Level], partial: Collection[str]
+) -> None:
     """One row per benchmark; `under` are published levels below own ones."""
     rows = {one.benchmark: row for row, one in enumerate(levels)}
     for one in under:
         axes.plot(one.on.score, rows[one.benchmark], "d", color="#B0B0B0", markersize=4, zorder=2)
     for row, one in enumerate(levels):
-        look = CATEGORY_LOOKS[one.category]
-        if one.off is None:
-            axes.hlines(row, one.lowest, one.highest, color=look.color, linewidth=0.8, alpha=0.7)
-        else:
-            axes.hlines(row, one.off, one.on.score, color="#C4C4C4", linewidth=2.2, zorder=1)
-            axes.plot(
-                *(one.off, row),
-                look.marker,
-                color=look.color,
-                markersize=4.5,
-                markerfacecolor="white",
-                zorder=3,
-            )
-        axes.plot(one.on.score, row, look.marker, color=look.color, markersize=4.8, zorder=4)
-        if one.on.low is not None and one.on.high is not None:
-            axes.hlines(row, one.on.low, one.on.high, color=look.color, linewidth=0.9, zorder=2)
-        if one.chance is not None:
-            axes.plot(one.chance, row, "|", color="black", markersize=7, markeredgewidth=1.1, zorder=3)
-        if one.difference is not None:
-            axes.annotate(
-                f"{one.difference:+.1f}",
-                (1.0, row),
-                xycoords=axes.get_yaxis_transform(),
-                fontsize=6.5,
-                ha="right",
-                va="center",
-            )
-    shown = benchmark_names()
-    axes.set_yticks(
-        range(len(levels)), [shown.get(one.benchmark, one.benchmark) for one in levels], fontsize=7
-    )
+        _draw_level(axes, row, one)
+    titles = benchmark_titles([one.benchmark for one in levels], partial)
+    axes.set_yticks(range(len(levels)), titles, fontsize=7)
     axes.set_ylim(len(levels) - 0.4, -0.6)
-    axes.set_xlim(0, 112 if levels[0].off is not None else 100)
+    axes.set_xlim(0, 124 if levels[0].off is not None else 100)
     axes.set_xticks(range(0, 101, 20))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.5)
@@ -135,10 +103,32 @@ def _draw_levels(axes: Axes, levels: Sequence[Level], under: Sequence[Level]) ->
         bbox_to_anchor=(-0.02, 1.0),
         ncols=4,
         frameon=False,
-        handletextpad=0.2,
-        columnspacing=0.9,
+        fontsize=6.5,
+        handletextpad=0.1,
+        columnspacing=0.6,
         borderaxespad=0.2,
     )
+
+
+def _draw_level(axes: Axes, row: int, one: Level) -> None:
+    look = CATEGORY_LOOKS[one.category]
+    if one.off is None:
+        axes.hlines(row, one.lowest, one.highest, color=look.color, linewidth=0.8, alpha=0.7)
+    else:
+        axes.hlines(row, one.off, one.on.score, color="#C4C4C4", linewidth=2.2, zorder=1)
+        axes.plot(
+            *(one.off, row), look.marker, color=look.color, markersize=4.5, markerfacecolor="white", zorder=3
+        )
+    axes.plot(one.on.score, row, look.marker, color=look.color, markersize=4.8, zorder=4)
+    if one.on.low is not None and one.on.high is not None:
+        axes.hlines(row, one.on.low, one.on.high, color=look.color, linewidth=0.9, zorder=2)
+    if one.chance is not None:
+        axes.plot(one.chance, row, "|", color="black", markersize=7, markeredgewidth=1.1, zorder=3)
+    if one.difference is not None:
+        place = axes.get_yaxis_transform()
+        axes.annotate(
+            f"{one.difference:+.1f}", (1.0, row), xycoords=place, fontsize=6.5, ha="right", va="center"
+        )
 
 
 def _handles(levels: Sequence[Level], under: Sequence[Level]) -> list[Line2D]:
@@ -160,79 +150,6 @@ def _handles(levels: Sequence[Level], under: Sequence[Level]) -> list[Line2D]:
         )
         for marker, edge, face, label in marks
     ]
-
-
-def _draw_nothing(axes: Axes, text: str) -> None:
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#444444")
-
-
-def _draw_components(
-    axes: Axes,
-    found: Components,
-    names: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
-    sizes: Mapping[str, int],
-) -> None:
-    axes.axhline(0, color="#C9C9C9", linewidth=0.5, zorder=0)
-    largest = max(sizes[name] for name in names)
-    place = dict(zip(names, found.places.tolist(), strict=True))
-    category_of = {name: category for category, ids in groups.items() for name in ids}
-    for name in sorted(names, key=lambda name: -sizes[name]):  # small ones over large ones
-        look = CATEGORY_LOOKS[category_of[name]]
-        axes.scatter(
-            *place[name],
-            s=max(LARGEST * sizes[name] / largest, 6.0),
-            color=look.color,
-            marker=look.marker,
-            alpha=0.8,
-            edgecolor="white",
-            linewidth=0.5,
-            zorder=2,
-        )
-    for low, high, limit in zip(
-        found.places.min(axis=0), found.places.max(axis=0), (axes.set_xlim, axes.set_ylim), strict=True
-    ):
-        limit(low - EDGE, high + EDGE)
-    axes.set_xlabel(f"component 1 ({100 * found.shares[0]:.0f} % of the variance)")
-    axes.set_ylabel(f"component 2 ({100 * found.shares[1]:.0f} %)")
-    _label_places(axes, place, category_of)
-    axes.legend(
-        handles=[
-            Line2D(
-                [], [], linestyle="none", marker=look.marker, color=look.color, markersize=5, label=look.name
-            )
-            for look in CATEGORY_LOOKS.values()
-        ],
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
-        ncols=4,
-        frameon=False,
-        fontsize=6.5,
-        handletextpad=0.1,
-        columnspacing=0.6,
-        borderaxespad=0.2,
-    )
-
-
-def _label_places(axes: Axes, place: Mapping[str, Sequence[float]], category_of: Mapping[str, str]) -> None:
-    """Names in a column at the right, led to their places."""
-    low, high = axes.get_ylim()
-    right = axes.get_xlim()[1]
-    width = right - axes.get_xlim()[0]
-    gap = LABEL_GAP * (high - low) / (HEIGHT - 0.75)
-    heights = spread([y for _, y in place.values()], gap, low, high)
-    shown = benchmark_names()
-    for (name, (x, y)), height in zip(place.items(), heights, strict=True):
-        axes.plot(
-            [x, right + 0.02 * width, right + 0.05 * width],
-            [y, height, height],
-            color=CATEGORY_LOOKS[category_of[name]].color,
-            linewidth=0.5,
-            clip_on=False,
-            zorder=1,
-        )
-        axes.text(*(right + 0.065 * width, height, shown.get(name, name)), fontsize=6.5, va="center_baseline")
 
 
 def _to_frame(
@@ -273,8 +190,16 @@ def _table(levels: Sequence[Level]) -> list[list[str]]:
     return rows
 
 
-def _notes(material: Material, whole: int) -> tuple[str, ...]:
+def _unplaced(found: Components | None, names: Sequence[str]) -> list[str]:
+    """Benchmarks with the same score in all models, which components say nothing of."""
+    places = found.places.tolist() if found else []
+    return [name for name, (first, _) in zip(names, places, strict=False) if math.isnan(first)]
+
+
+def _notes(material: Material, whole: int, unplaced: Sequence[str]) -> tuple[str, ...]:
     notes = []
+    if unplaced:
+        notes.append(f"the same score in all models, so without a place at the right: {', '.join(unplaced)}")
     if material.published:
         notes.append(
             "the paper draws scores without the image and chance, but prints neither, so that they are not "

@@ -35,8 +35,8 @@ RECIPES: tuple[Recipe, ...] = (("0M", "frozen"), ("0.5M", "frozen"), ("1.2M", "f
 """The paper's."""
 LEAST = 5
 """Models that a box is drawn of."""
-BOX = 0.2
-"""Width of a box; recipes are 1 apart."""
+BOX, SPAN = 0.2, 0.84
+"""Greatest width of a box, and what all boxes of a recipe take; recipes are 1 apart."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,14 +63,9 @@ def _draw(material: Material) -> Picture:
     for axes in panels[:, 0]:
         axes.set_ylabel("average score")
     for axes in panels[-1]:
-        axes.set_xticks(range(len(recipes)), [_tick(lines, recipe, kinds) for recipe in recipes], fontsize=7)
-    panels[0, 0].legend(
-        handles=supervision_handles(kinds),
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.1),
-        ncols=5,
-        frameon=False,
-    )
+        axes.set_xticks(
+            range(len(recipes)), [_tick(lines, recipe, kinds) for recipe in recipes], fontsize=6.5
+        )
     return Picture(
         figure=figure,
         points=_to_frame(lines),
@@ -112,7 +107,8 @@ def _draw_panel(
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(recipes) - 0.5)
-    step = BOX * 1.35
+    step = min(BOX * 1.35, SPAN / len(kinds))
+    width = step / 1.35
     for place, recipe in enumerate(recipes):
         if place % 2:
             axes.axvspan(place - 0.5, place + 0.5, color="#F6F6F6", linewidth=0, zorder=0)
@@ -121,28 +117,28 @@ def _draw_panel(
             models = _models(lines, recipe, kind, category)
             own = [line for line in models if line.source == "own"]
             boxed = [line for line in models if line.source == "published"] or own
-            _draw_box(axes, x, [line.points[category].estimate.score for line in boxed], kind)
-            for line, shift in zip(models, _shifts(models), strict=True):
+            _draw_box(axes, x, width, [line.points[category].estimate.score for line in boxed], kind)
+            for line, shift in zip(models, _shifts(models, width), strict=True):
                 _draw_model(axes, x + shift, line, category, pale=bool(own) and line.source == "published")
 
 
-def _shifts(models: Sequence[Line]) -> list[float]:
+def _shifts(models: Sequence[Line], width: float) -> list[float]:
     """Sideways steps to and fro, so that models of like scores do not hide each other."""
-    return [BOX * (0.16 + 0.12 * (index % 3)) * (-1 if index % 2 else 1) for index in range(len(models))]
+    return [width * (0.16 + 0.12 * (index % 3)) * (-1 if index % 2 else 1) for index in range(len(models))]
 
 
-def _draw_box(axes: Axes, x: float, scores: Sequence[float], kind: str) -> None:
+def _draw_box(axes: Axes, x: float, width: float, scores: Sequence[float], kind: str) -> None:
     if not scores:
         return
     color = LOOKS[kind].color
     if len(scores) < LEAST:
         middle = np.median(scores)
-        axes.plot([x - BOX / 2, x + BOX / 2], [middle, middle], color=color, linewidth=1.6, zorder=3)
+        axes.plot([x - width / 2, x + width / 2], [middle, middle], color=color, linewidth=1.6, zorder=3)
         return
     drawn = axes.boxplot(
         scores,
         positions=[x],
-        widths=BOX,
+        widths=width,
         whis=(0, 100),
         showcaps=False,
         patch_artist=True,

@@ -51,9 +51,8 @@ def _draw_scores(material: Material) -> Picture:
 
 def _draw_ranks(material: Material) -> Picture:
     ranked = rank(material.lines)
-    subtitle = "places among those shown, 1 is best; " + material.describe(RECIPE)
-    if material.own is not None:
-        subtitle = subtitle.replace("bars: 95 % intervals", "bars: places that 95 % intervals leave open")
+    words = material.describe(RECIPE, bars="bars: places that 95 % intervals leave open")
+    subtitle = f"places among those shown, 1 is best; {words}"
     return Picture(
         figure=draw_ranks(ranked, material.title, subtitle),
         points=ranks_to_frame(ranked),

@@ -43,7 +43,9 @@ SETTINGS: Mapping[Setting, str] = {
 """In the order of the figure -> how it calls them."""
 COLUMNS: Mapping[str, str] = {**CATEGORIES, "average": "Average"}
 BESIDE = 0.2
-"""Half the distance of own marks from published ones; settings are 1 apart."""
+"""Half the distance of own pairs from published ones; settings are 1 apart."""
+APART = 0.13
+"""Half the distance of the marks of a pair whose intervals would hide each other."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,16 +133,20 @@ def _gap(pair: Sequence[Line | None], name: str) -> Estimate | None:
 
 
 def _draw_pair(axes: Axes, x: float, pair: Sequence[Line | None], name: str, *, pale: bool) -> None:
-    estimates = [(line, estimate) for line in pair if line and (estimate := _estimate(line, name))]
-    scores = [estimate.score for _, estimate in estimates]
+    found = [(line, _estimate(line, name)) for line in pair]
+    estimates = [(line, estimate) for line, estimate in found if line and estimate]
     alpha = 0.4 if pale else 1.0
-    if len(scores) > 1:
-        axes.vlines(x, min(scores), max(scores), color="#B5B5B5", linewidth=2.2, alpha=alpha, zorder=1)
-    for line, estimate in estimates:
+    bars = any(estimate.low is not None for _, estimate in estimates)
+    places = [
+        x + (side if bars else 0.0) for side, (_, each) in zip((-APART, APART), found, strict=True) if each
+    ]
+    scores = [estimate.score for _, estimate in estimates]
+    axes.plot(places, scores, color="#B5B5B5", linewidth=2.2, alpha=alpha, zorder=1)
+    for place, (line, estimate) in zip(places, estimates, strict=True):
         look = LOOKS[line.supervision]
         partial = name in line.points and line.points[name].partial
         axes.plot(
-            *(x, estimate.score),
+            *(place, estimate.score),
             color=look.color,
             marker=look.marker,
             markersize=4.4,
@@ -150,7 +156,7 @@ def _draw_pair(axes: Axes, x: float, pair: Sequence[Line | None], name: str, *, 
             zorder=3,
         )
         if estimate.low is not None and estimate.high is not None:
-            axes.vlines(x, estimate.low, estimate.high, color=look.color, linewidth=0.8, zorder=2)
+            axes.vlines(place, estimate.low, estimate.high, color=look.color, linewidth=0.8, zorder=2)
     gap = _gap(pair, name)
     if gap and not pale:
         top = max(estimate.high or estimate.score for _, estimate in estimates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +90,16 @@ def benchmark_names() -> dict[str, str]:
     """Benchmark -> how the paper calls it."""
     table = pd.read_csv(PAPER / "benchmarks.csv", dtype="str")
     return dict(zip(table["id"], table["display"], strict=True))
+
+
+def benchmark_titles(benchmarks: Iterable[str], partial: Collection[str] = ()) -> list[str]:
+    """What figures call `benchmarks`: as the paper does, others by their name without the lab's prefix.
+
+    Of those in `partial` not every question was asked, and it stands there.
+    """
+    names = benchmark_names()
+    titles = [(each, names.get(each, each.removeprefix("lab_").replace("_", " "))) for each in benchmarks]
+    return [f"{title} (partial)" if each in partial else title for each, title in titles]
 
 
 def benchmark_images() -> dict[str, int]:

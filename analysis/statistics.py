@@ -129,13 +129,9 @@ def percent_change(before: Estimate, after: Estimate) -> Estimate | None:
     if not before.score:
         return None
     change = 100 * (after.score / before.score - 1)
-    if (
-        before.low is None
-        or before.high is None
-        or after.low is None
-        or after.high is None
-        or before.low <= 0
-    ):
+    if before.low is None or before.high is None or after.low is None or after.high is None:
+        return Estimate(score=change)
+    if before.low <= 0 or before.high >= 2 * before.score:
         return Estimate(score=change)
     product = before.score * after.score
     ends = []
