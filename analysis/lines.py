@@ -200,7 +200,7 @@ def _point(rows: pd.DataFrame, ids: Sequence[str]) -> Point:
         estimate=mean_of_benchmarks(
             [Estimate(score=float(score), low=float(low), high=float(high)) for score, low, high in intervals]
         ),
-        blind=mean(rows["blind"].tolist()),
+        blind=None if rows["blind"].isna().any() else mean(rows["blind"].tolist()),
         chance=mean(rows["chance"].tolist()),
         partial="; ".join(f"{name}: {asked} questions" for name, asked in parts(rows).items()),
     )
@@ -214,11 +214,17 @@ def _points_over_runs(by_run: Sequence[Mapping[str, Point]], names: Sequence[str
         if found:
             points[name] = Point(
                 estimate=mean_of_seeds([point.estimate for point in found]),
-                blind=mean([point.blind for point in found if point.blind is not None]),
+                blind=_mean_of_all([point.blind for point in found]),
                 chance=mean([point.chance for point in found if point.chance is not None]),
                 partial="; ".join(dict.fromkeys(point.partial for point in found if point.partial)),
             )
     return points
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    """Mean, if nothing is missing."""
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
 def to_frame(lines: Sequence[Line]) -> pd.DataFrame:

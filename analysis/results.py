@@ -53,6 +53,7 @@ class Row:
     low: float
     high: float
     blind: float
+    """Not a number where nobody asked without the image, as in results of another evaluator."""
     chance: float
     majority: float
     n: int
@@ -188,8 +189,11 @@ def _row(manifest: Mapping[str, Any]) -> Row:
         raise ValueError(unknown("category", category, CATEGORIES))
     points = {
         name: to_points(benchmark, _number(metrics, name))
-        for name in ("score", "low", "high", "blind", "chance", "majority")
+        for name in ("score", "low", "high", "chance", "majority")
     }
+    is_ours = "imported" not in _object(manifest, "provenance")
+    has_blind = is_ours or "blind" in metrics
+    points["blind"] = to_points(benchmark, _number(metrics, "blind")) if has_blind else math.nan
     ends = (0.0, points["low"], points["score"], points["high"], 100.0)
     if any(left > right + ROUNDING for left, right in pairwise(ends)):
         raise ValueError(f"low, score and high are not in order from 0 to 100: {points}")
