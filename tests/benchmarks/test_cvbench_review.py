@@ -94,6 +94,7 @@ def test_texts_cannot_become_markup(folder: Path) -> None:
     text = (folder / "page.html").read_text()
     page = Page(text)
     assert json.loads(page.scripts["data"])["items"][0]["question"] == EVIL
+    assert not set("<>&") & set(page.scripts["data"]), "nothing that could end or open an element"
     assert "img" not in [tag for tag, _ in page.tags]
     assert "innerHTML" not in text and "insertAdjacentHTML" not in text and "document.write" not in text
 

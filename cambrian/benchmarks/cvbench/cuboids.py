@@ -89,10 +89,15 @@ def nearest_corner(cuboid: Cuboid, anchor: Cuboid) -> float:
 def gap(one: Cuboid, two: Cuboid) -> float:
     """Smallest distance between two boxes, from below; 0 where they touch.
 
-    Projecting in turn on each leads to their nearest points (Cheney and Goldstein 1959). What is given is the
-    width of the slab between them across that direction, which no two points of them can undercut.
+    What is given is the width of the widest slab found between them, which no two of their points can
+    undercut. Slabs along faces come first: they are the widest where a corner meets a face. Then projecting
+    in turn on each box leads to their nearest points (Cheney and Goldstein 1959), slowly if faces are nearly
+    parallel.
     """
-    point, best = one.centre[None], 0.0
+    normals = np.concatenate([box.points[[1, 3, 4]] - box.points[0] for box in (one, two)])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    best = max(0.0, float(max(_slab(one, two, sign * axis) for axis in normals for sign in (1, -1))))
+    point = one.centre[None]
     for _ in range(PROJECTIONS):
         other = two.project(point)
         point = one.project(other)
@@ -100,8 +105,12 @@ def gap(one: Cuboid, two: Cuboid) -> float:
         distance = float(np.linalg.norm(away))
         if distance < PRECISION:
             return 0.0
-        direction = away / distance
-        best = max(best, float((two.points @ direction).min() - (one.points @ direction).max()))
+        best = max(best, _slab(one, two, away / distance))
         if distance - best < PRECISION:
             break
     return best
+
+
+def _slab(one: Cuboid, two: Cuboid, direction: np.ndarray) -> float:
+    """Room between two boxes along a direction of length 1, from the first to the second; below 0 if none."""
+    return float((two.points @ direction).min() - (one.points @ direction).max())
