@@ -22,6 +22,8 @@ class Benchmark(Rules):
     """Where the questions come from: `lab` is the procedural world, `hub` are published data sets."""
     questions: int = 0
     """All that there are; 0 where there is no end to them."""
+    closed: bool = False
+    """Whether every question has options, of which the likeliest can be taken for the answer."""
 
     def recipe(self, content: str = "") -> dict[str, Any]:
         """What determines an evaluation's result; names and groupings for figures are not part of it.

@@ -7,7 +7,7 @@ rest of a prompt, T positions in the cache, H width of the LLM, V vocabulary.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import cast
@@ -60,7 +60,7 @@ def answer_in_parts(
     batch_size: int,
     max_new_tokens: int,
     share: bool = True,
-) -> Iterator[dict[int, str]]:
+) -> Generator[dict[int, str]]:
     """Answer `requests` greedily, or by the likeliest candidate; gives raw texts by place as they come.
 
     Answers depend neither on `batch_size` nor on `share` nor on what else is asked. In memory are keys and
