@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
-from analysis.results import AXES, choose, open_store, parts, read_results
+from analysis.results import AXES, GENERATE, choose, open_store, parts, read_results
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 
@@ -99,8 +99,10 @@ def read_frame(
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
+    choices = dict(_choice(text) for text in only)
+    answering = choices.pop("answering", GENERATE)
     with open_store(store) as place:
-        results = read_results(place, proxy=proxy)
+        results = read_results(place, proxy=proxy, answering=answering)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
         print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
@@ -118,7 +120,7 @@ def read_frame(
             f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, dict(_choice(text) for text in only))
+    frame = choose(frame, choices)
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
