@@ -115,7 +115,7 @@ def score(
         raise UserError(unknown_name("protocol", protocol, PROTOCOLS))
     stored = list(predictions)
     answered = pair_predictions(benchmark.id, questions, stored)
-    items = [_item(benchmark, question) for question in questions]
+    items = [item_of(benchmark, question) for question in questions]
     _check_groups(benchmark, items)
     if protocol == PAPER and benchmark.id not in AUTHORS:
         raise UserError(
@@ -222,7 +222,8 @@ def _parts(items: Sequence[Item], credits: Sequence[float], total: Total) -> dic
     }
 
 
-def _item(benchmark: Rules, question: Question) -> Item:
+def item_of(benchmark: Rules, question: Question) -> Item:
+    """Take from a question what a total needs."""
     return Item(
         id=question.id,
         cluster=question.image if benchmark.cluster == "image" else question.id,

@@ -22,6 +22,7 @@ from cambrian.benchmarks.records import (
     write_questions,
 )
 from cambrian.benchmarks.scoring import rules_of, score
+from cambrian.benchmarks.units import UNITS_FILE, units_table, write_units
 from cambrian.data.pictures import View
 from cambrian.model.assembly import load_trained
 from cambrian.model.generation import Request, answer
@@ -67,7 +68,10 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
     ]
     write_questions(context.payload / QUESTIONS_FILE, asked)
     write_predictions(context.payload / PREDICTIONS_FILE, predictions)
-    metrics = score(rules_of(recipe["benchmark"]), asked, predictions).metrics()
+    rules = rules_of(recipe["benchmark"])
+    scored = score(rules, asked, predictions)
+    write_units(context.payload / UNITS_FILE, units_table(rules, asked, scored))
+    metrics = scored.metrics()
     if not material.total:
         return metrics
     context.note(material.facts)
