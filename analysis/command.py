@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
 from analysis.results import AXES, choose, open_store, read_results
+from analysis.units import UNITS_FILE, Credits, read_units
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 
@@ -84,7 +85,36 @@ def read_frame(
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
     with open_store(store) as place:
-        results = read_results(place, proxy=proxy)
+        return _read_chosen(place, store, only, runs=runs, both=both, proxy=proxy)
+
+
+def read_credits(
+    store: str | None, only: list[str], *, runs: Path | None = None, proxy: float = 1.0
+) -> tuple[pd.DataFrame, tuple[Credits, ...]]:
+    """Evaluations (columns of results.Row) as of `read_frame`, and the credits behind their scores.
+
+    Evaluations without credits are in the first alone; stderr says which, and how to make them again.
+
+    Raises:
+        AnalysisError: if there are none, if none has credits, or if they are of several scales.
+    """
+    with open_store(store, (UNITS_FILE,)) as place:
+        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy)
+        units = read_units(place, frame)
+    problems = "\n".join(f"  - {problem}" for problem in units.problems)
+    if not units.credits:
+        raise AnalysisError(f"no evaluation has the credits of its questions:\n{problems}")
+    if problems:
+        print(
+            f"warning: {_count(len(units.problems))} without credits, left out:\n{problems}", file=sys.stderr
+        )
+    return frame, units.credits
+
+
+def _read_chosen(
+    place: Path, store: str | None, only: list[str], *, runs: Path | None, both: bool, proxy: float
+) -> pd.DataFrame:
+    results = read_results(place, proxy=proxy)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
         print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)

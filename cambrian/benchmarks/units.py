@@ -24,7 +24,7 @@ SCHEMA = pa.schema(
     [
         ("unit", pa.string()),
         ("cluster", pa.string()),
-        ("part", pa.dictionary(pa.int32(), pa.string())),
+        ("part", pa.string()),
         ("weight", pa.float64()),
         ("sighted", pa.float32()),
         ("blind", pa.float32()),
