@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -130,7 +131,7 @@ def _read_chosen(
             f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, dict(_choice(text) for text in only))
+    frame = choose(frame, chosen_axes(only))
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
@@ -167,11 +168,19 @@ def _listed(frame: pd.DataFrame, runs: Path) -> pd.DataFrame:
     return frame
 
 
-def _choice(text: str) -> tuple[str, str]:
-    axis, equals, value = text.partition("=")
-    if not (axis and equals and value):
-        raise AnalysisError(f"--only takes AXIS=VALUE, such as connector=sva; got '{text}'")
-    return axis, value
+def chosen_axes(texts: Sequence[str]) -> dict[str, str]:
+    """Axis -> value of `texts` like `connector=sva`.
+
+    Raises:
+        AnalysisError: for a text of another form.
+    """
+    choices = {}
+    for text in texts:
+        axis, equals, value = text.partition("=")
+        if not (axis and equals and value):
+            raise AnalysisError(f"a choice is AXIS=VALUE, such as connector=sva; got '{text}'")
+        choices[axis] = value
+    return choices
 
 
 def _count(evaluations: int) -> str:

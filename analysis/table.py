@@ -61,6 +61,11 @@ def text_table(lines: Sequence[Line], *, blind: bool = False) -> str:
     chance = [_chance(ordered, category) for category in CATEGORIES]
     if any(chance):
         rows.append(["chance", "", "", *chance, ""])
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of text, with columns of equal width."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
