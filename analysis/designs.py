@@ -55,7 +55,7 @@ class Field:
 
 
 def field_of(credits: Sequence[Credits], designs: Sequence[Design]) -> Field:
-    """Take for each benchmark the questions that most runs answered, and the designs that answered all of them.
+    """Take of each benchmark the questions that most runs answered, and the designs that answered them all.
 
     A benchmark of which fewer than half of the runs answered those questions is left out, so that a new
     benchmark of a few runs does not leave out all others.

@@ -52,7 +52,7 @@ class Standing:
 
 
 def standings(field: Field, *, draws: int = DRAWS) -> list[Standing]:
-    """Rank the designs of `field` in every category and on average; in benchmarks too if there is no category."""
+    """Rank the designs of `field` in every benchmark, in every category and on average."""
     found: list[Standing] = []
     spreads = {id(spread): spread for target in field.targets for _, spread in target.terms}
     drawn = {
@@ -67,8 +67,9 @@ def standings(field: Field, *, draws: int = DRAWS) -> list[Standing]:
 def _draw(spread: Spread, rows: Sequence[Sequence[int]], draws: int, stream: int) -> Values:
     """Scores of all designs on drawn questions and seeds (draws, designs).
 
-    Clusters are drawn in each stratum. Of S seeds S - 1 are drawn, which gives the mean the variance that it
-    has (drawing S would give (S - 1) / S of it; McCarthy and Snowden 1985); the same ones in all benchmarks.
+    A cluster that is drawn k times moves the score by k - 1 times its deviation. Of S seeds S - 1 are drawn,
+    the same ones in all benchmarks; drawing S would give their mean only (S - 1) / S of the variance that it
+    has (McCarthy and Snowden 1985).
     """
     questions, seeds = np.random.default_rng([1, stream]), np.random.default_rng(2)
     count = spread.totals.shape[1]

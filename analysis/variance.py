@@ -31,8 +31,8 @@ from analysis.units import Credits
 CONFIDENCE = 0.95
 NEGLIGIBLE = 1e-9
 """Points that a sum may miss by rounding."""
-SMALLEST = -690.0
-"""Logarithm of the smallest p-value that is told from 0."""
+SMALLEST = 1e-15
+"""p-value that is given for any smaller one; far below it quantiles are not exact."""
 
 Values = NDArray[np.float64]
 
@@ -50,6 +50,8 @@ class Spread:
     variance of the score (R, C)."""
     freedom: int
     """Clusters, less one for each stratum."""
+    units: int
+    """Questions, or groups that are right together."""
 
 
 def spread_of(credits: Credits, chosen: Sequence[int] | None = None) -> Spread:
@@ -69,7 +71,13 @@ def spread_of(credits: Credits, chosen: Sequence[int] | None = None) -> Spread:
         scale = math.sqrt(count / (count - 1)) if count > 1 else 1.0
         deviations[:, inside] = scale * (totals[:, inside] - means * points[inside])
     freedom = max(totals.shape[1] - int(strata.max()) - 1, 1)
-    return Spread(scores=totals.sum(axis=1), totals=totals, deviations=deviations, freedom=freedom)
+    return Spread(
+        scores=totals.sum(axis=1),
+        totals=totals,
+        deviations=deviations,
+        freedom=freedom,
+        units=rows.shape[1],
+    )
 
 
 def _strata(credits: Credits) -> NDArray[np.intp]:
@@ -120,9 +128,9 @@ class Variance:
         def missing(logarithm: float) -> float:
             return self.quantile(math.exp(logarithm) / 2) - wanted
 
-        if missing(SMALLEST) <= 0:
-            return math.exp(SMALLEST)
-        return math.exp(root_scalar(missing, bracket=(SMALLEST, 0.0)).root)
+        if missing(math.log(SMALLEST)) <= 0:
+            return SMALLEST
+        return math.exp(root_scalar(missing, bracket=(math.log(SMALLEST), 0.0)).root)
 
 
 Terms = Sequence[tuple[float, Spread]]
