@@ -5,7 +5,7 @@ python -m analysis.effects --published   the paper's 76 models with 16 scores ea
 
 Effects are in points on the mean over the benchmarks of a category, or over all categories, against the most
 frequent level of the axis. Intervals count other runs and other benchmarks alike as chance; Holm's correction
-is among the effects of one score. Grids may have gaps: an effect that cannot be told from another is named.
+is among the levels of one axis. Grids may have gaps: an effect that cannot be told from another is named.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Effect:
 
     score: str
     """A category, or the average of all."""
+    axes: str
+    """One axis, or two joined by ` x `; each is a family of its own in Holm's correction."""
     effect: str
     against: str
     points: float
@@ -104,19 +106,15 @@ def effects_of(frame: pd.DataFrame, *, interactions: bool = True) -> Effects:
     faults: list[str] = []
     for score, names in _scores(categories).items():
         values = _weighted(table, names, categories)
-        here: list[Effect] = []
         for columns, wanted in [(mains, mains), *(([*mains, *more], more) for more in added)]:
             model = GridModel.fit(runs, values, columns)
             if not model.freedom:
-                what = "all main effects" if wanted is mains else _pair(wanted)
+                what = "all main effects" if wanted is mains else _axes(wanted[0])
                 faults.append(f"{what}: as many parameters as runs, so that nothing tells their noise")
                 continue
-            for column in wanted:
-                effect, fault = _effect(score, model, column, runs)
-                here += [effect] if effect else []
-                faults += [fault] if fault else []
-        corrected = holm([one.p for one in here])
-        found += [replace(one, p_holm=p) for one, p in zip(here, corrected, strict=True)]
+            here = [_effect(score, model, column, runs) for column in wanted]
+            faults += [one for one in here if isinstance(one, str)]
+            found += _corrected([one for one in here if isinstance(one, Effect)])
     return Effects(effects=tuple(found), notes=(*notes, *dict.fromkeys(faults), _noise(runs)))
 
 
@@ -155,22 +153,32 @@ def _weighted(table: pd.DataFrame, names: Sequence[str], categories: dict[str, s
     return np.stack([column.to_numpy(dtype=float) for column in columns], axis=1)
 
 
-def _effect(
-    score: str, model: GridModel, column: Column, runs: pd.DataFrame
-) -> tuple[Effect | None, str | None]:
+def _corrected(effects: Sequence[Effect]) -> list[Effect]:
+    """With Holm's correction among the levels of each axis, or the pairs of levels of two."""
+    found: list[Effect] = []
+    for axes in dict.fromkeys(one.axes for one in effects):
+        family = [one for one in effects if one.axes == axes]
+        corrected = holm([one.p for one in family])
+        found += [replace(one, p_holm=p) for one, p in zip(family, corrected, strict=True)]
+    return found
+
+
+def _effect(score: str, model: GridModel, column: Column, runs: pd.DataFrame) -> Effect | str:
+    """The effect of one parameter, or why there is none."""
     place = model.columns.index(column)
     contrast = np.eye(len(model.columns))[place]
     if not model.design[:, 1 + place].any():
-        return None, f"{column} is not estimated: no run has it"
+        return f"{column} is not estimated: no run has it"
     against = " & ".join(f"{axis}={levels_of(runs, axis)[0]}" for axis, _ in column.levels)
     confounded = model.confounded(contrast)
     if confounded is not None:
         others = ", ".join(str(one) for one in confounded[:3]) or "the others"
-        return None, f"{column} is not estimated: these runs do not tell it from {others}"
+        return f"{column} is not estimated: these runs do not tell it from {others}"
     points, variance = model.estimate(contrast)
     half, p = variance.quantile() * variance.error, variance.p_value(points)
     return Effect(
         score=score,
+        axes=_axes(column),
         effect=str(column),
         against=against,
         points=points,
@@ -180,11 +188,11 @@ def _effect(
         p_holm=p,
         runs=len(model.scores),
         benchmarks=model.scores.shape[1],
-    ), None
+    )
 
 
-def _pair(columns: Sequence[Column]) -> str:
-    return " x ".join(axis for axis, _ in columns[0].levels) if columns else "an interaction"
+def _axes(column: Column) -> str:
+    return " x ".join(axis for axis, _ in column.levels)
 
 
 def _noise(runs: pd.DataFrame) -> str:

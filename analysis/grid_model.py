@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -78,13 +79,8 @@ class GridModel:
         weights = np.concatenate([[0.0], contrast]) @ self.inverse
         each = weights @ self.scores
         over_benchmarks = float(each.var(ddof=1)) / benchmarks if benchmarks > 1 else 0.0
-        residuals = self.scores - self.design @ (self.inverse @ self.scores)
-        means = residuals.mean(axis=1, keepdims=True)
+        run, rest = self._noise
         share = float(weights @ weights)
-        run = float(np.sum(means**2)) / self.freedom if self.freedom else 0.0
-        rest = 0.0
-        if self.freedom and benchmarks > 1:
-            rest = float(np.sum((residuals - means) ** 2)) / (self.freedom * (benchmarks - 1)) / benchmarks
         return float(each.mean()), Variance(
             questions=max(over_benchmarks - share * rest, 0.0),
             questions_freedom=max(benchmarks - 1, 1),
@@ -92,6 +88,17 @@ class GridModel:
             seeds_freedom=self.freedom,
             training=share * max(run - rest, 0.0),
         )
+
+    @cached_property
+    def _noise(self) -> tuple[float, float]:
+        """Variance of the runs' means, and the part of it that single benchmarks account for."""
+        benchmarks = self.scores.shape[1]
+        if not self.freedom:
+            return 0.0, 0.0
+        residuals = self.scores - self.design @ (self.inverse @ self.scores)
+        means = residuals.mean(axis=1, keepdims=True)
+        single = float(np.sum((residuals - means) ** 2)) / max(self.freedom * (benchmarks - 1), 1)
+        return float(np.sum(means**2)) / self.freedom, single / benchmarks
 
 
 def main_columns(runs: pd.DataFrame, axes: Sequence[str]) -> list[Column]:

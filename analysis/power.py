@@ -2,7 +2,7 @@
 
 The noise floor is the half-width of the 95 % interval of the difference between two designs that are equal;
 the minimal detectable difference is the one that a paired test at 5 % finds in 80 % of all cases. Both come
-from how far runs of the store differ question by question; of one run alone, by an assumption that is printed.
+from how far runs of the store differ question by question; of one run alone, by an assumption that is said.
 """
 
 from __future__ import annotations

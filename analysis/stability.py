@@ -8,6 +8,7 @@ and seeds at hand put it there that often; a design with one seed does not vary 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,12 +76,13 @@ def _draw(spread: Spread, rows: Sequence[Sequence[int]], draws: int, stream: int
     count = spread.totals.shape[1]
     weights = _seed_weights(rows, draws, seeds)
     scores = np.empty((draws, spread.totals.shape[0]))
-    deviations = spread.deviations.astype(np.float32)
+    # Without the scale of a variance's estimate, so that equal scores of a draw are equal.
+    deviations = spread.deviations * math.sqrt((count - 1) / count) if count > 1 else spread.deviations
     for begin in range(0, draws, BLOCK):
         size = min(BLOCK, draws - begin)
         flat = questions.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
         times = np.bincount(flat.ravel(), minlength=size * count).reshape(size, count)
-        scores[begin : begin + size] = (times - 1).astype(np.float32) @ deviations.T
+        scores[begin : begin + size] = (times - 1) @ deviations.T
     scores += spread.scores
     columns = [
         np.einsum("ds,ds->d", each, scores[:, list(chosen)])

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import root_scalar
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from analysis.units import Credits
 
@@ -112,10 +112,10 @@ class Variance:
 
     def quantile(self, tail: float = (1 - CONFIDENCE) / 2) -> float:
         """How many standard errors leave `tail` beyond them."""
-        with_questions = float(student.isf(tail, self.questions_freedom))
+        with_questions = -float(stdtrit(self.questions_freedom, tail))
         if not self.seeds_freedom:
             return with_questions
-        with_seeds = float(student.isf(tail, self.seeds_freedom))
+        with_seeds = -float(stdtrit(self.seeds_freedom, tail))
         both = self.questions * with_questions + self.seeds * with_seeds
         return both / (self.questions + self.seeds)
 
@@ -123,7 +123,7 @@ class Variance:
         """Two-sided, so that it is below 5 % where the 95 % interval leaves out zero."""
         wanted = abs(difference) / self.error
         if not self.seeds_freedom:
-            return float(2 * student.sf(wanted, self.questions_freedom))
+            return max(2 * float(stdtr(self.questions_freedom, -wanted)), SMALLEST)
 
         def missing(logarithm: float) -> float:
             return self.quantile(math.exp(logarithm) / 2) - wanted
@@ -158,6 +158,23 @@ def variance_of(terms: Terms, first: Sequence[int], second: Sequence[int]) -> Va
         seeds=max(share * seeds, NEGLIGIBLE),
         seeds_freedom=freedom,
         training=share * max(seeds - answers, 0.0),
+    )
+
+
+def variance_of_score(terms: Terms, rows: Sequence[int]) -> Variance:
+    """Variance of the mean score of one design over its seeds, which are the `rows` of all spreads."""
+    parts = [
+        weight**2 * float(np.sum(spread.deviations[list(rows)].mean(axis=0) ** 2)) for weight, spread in terms
+    ]
+    squares = [part**2 / spread.freedom for part, (_, spread) in zip(parts, terms, strict=True)]
+    seeds, answers, freedom = seed_variance(terms, [rows])
+    questions = sum(parts) - answers / len(rows)
+    return Variance(
+        questions=max(questions, NEGLIGIBLE),
+        questions_freedom=sum(parts) ** 2 / sum(squares) if any(squares) else 1.0,
+        seeds=seeds / len(rows),
+        seeds_freedom=freedom,
+        training=max(seeds - answers, 0.0) / len(rows) if freedom else None,
     )
 
 
