@@ -1,0 +1,185 @@
+"""Effects with intervals from few independent units, and verdicts that hold over a family of tests.
+
+A contrast is a mean of units, a difference of two means, or a slope over units; a unit is what counts as one
+independent observation, such as an encoder with all its runs. Its variance has parts, each with degrees of
+freedom nu_i; together they have those of Welch and Satterthwaite (Biometrics Bulletin 2, 1946):
+
+    v  = sum(v_i)
+    nu = v^2 / sum(v_i^2 / nu_i)
+    95 % interval: effect +- t_{0.975, nu} * sqrt(v)
+
+How units differ is a part (m - 1 degrees of freedom for m units). Where the scores of single questions are
+known, the sampling of the questions is another (no limit of degrees), since all units answer the same ones.
+
+A family of tests is adjusted after Holm (Scandinavian Journal of Statistics 6, 1979): the chance of a single
+false verdict among all of them is at most 5 %. Intervals are of each effect alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import stats
+
+ALPHA = 0.05
+"""Chance of a false verdict in a family."""
+
+
+class Verdict(StrEnum):
+    """What the data say about a hypothesis."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    NOT_RESOLVED = "not resolved"
+    NO_DATA = "no data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """A size in the unit of its measure, as far as its noise is known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    """Ends of the 95 % interval; none if nothing tells how much the value would vary."""
+    p: float | None = None
+    """Two-sided; none if units are too few for a test, even where questions give an interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One independent observation."""
+
+    name: str
+    value: float
+    weights: Mapping[str, float]
+    """Key of a model -> weight; the value is the sum of weight times score."""
+    group: str = ""
+    """Which of two groups it belongs to, if the contrast is between groups."""
+    place: float = 0.0
+    """Where it stands on the axis of a trend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of a variance."""
+
+    variance: float
+    degrees: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """A linear combination of units: its value, the weight of each, and what is known of its variance."""
+
+    value: float
+    weights: tuple[float, ...]
+    """One per unit."""
+    parts: tuple[Part, ...] | None
+    """None if there are too few units to say how much they differ."""
+
+
+def mean_of_units(units: Sequence[Unit]) -> Combination:
+    """Average `units`, at least one."""
+    count = len(units)
+    return Combination(
+        value=sum(unit.value for unit in units) / count,
+        weights=(1 / count,) * count,
+        parts=None if count < 2 else (_part(units),),
+    )
+
+
+def difference_of_groups(units: Sequence[Unit], more: str, less: str) -> Combination:
+    """Mean of the units of group `more` minus that of group `less`, at least one each."""
+    sides = [[unit for unit in units if unit.group == name] for name in (more, less)]
+    means = [mean_of_units(side) for side in sides]
+    weights = {id(unit): sign / len(side) for side, sign in zip(sides, (1, -1), strict=True) for unit in side}
+    few = any(len(side) < 2 for side in sides)
+    return Combination(
+        value=means[0].value - means[1].value,
+        weights=tuple(weights[id(unit)] for unit in units),
+        parts=None if few else tuple(_part(side) for side in sides),
+    )
+
+
+def slope_over_units(units: Sequence[Unit]) -> Combination | None:
+    """Least squares slope of value over place; none if all stand at one place."""
+    places = np.array([unit.place for unit in units])
+    values = np.array([unit.value for unit in units])
+    centred = places - places.mean() if len(units) else places
+    square = float((centred**2).sum())
+    if square == 0:
+        return None
+    weights = centred / square
+    slope = float(weights @ values)
+    rest = values - values.mean() - slope * centred
+    degrees = len(units) - 2
+    return Combination(
+        value=slope,
+        weights=tuple(float(weight) for weight in weights),
+        parts=None
+        if degrees < 1
+        else (Part(variance=float((rest**2).sum()) / degrees / square, degrees=degrees),),
+    )
+
+
+def effect_of(combination: Combination, question_variance: float | None) -> Effect:
+    """The effect with the interval that units and, where known, questions give.
+
+    Args:
+        combination: of the units.
+        question_variance: of the same value by the sampling of questions; none if no single scores are known.
+    """
+    sampling = () if question_variance is None else (Part(variance=question_variance, degrees=math.inf),)
+    value, parts = combination.value, (*(combination.parts or ()), *sampling)
+    if not parts:
+        return Effect(value=value)
+    variance = sum(part.variance for part in parts)
+    if variance == 0:
+        error, p = 0.0, float(value == 0)
+    else:
+        shares = sum((part.variance / variance) ** 2 / part.degrees for part in parts)
+        law = stats.t(1 / shares) if shares else stats.norm()
+        error = float(law.ppf(0.975)) * math.sqrt(variance)
+        p = float(2 * law.sf(abs(value) / math.sqrt(variance)))
+    return Effect(value=value, low=value - error, high=value + error, p=p if combination.parts else None)
+
+
+def share_of_units(units: Sequence[Unit], below: float) -> Effect:
+    """Per cent of `units` whose value is less than `below`, tested against a half.
+
+    The interval is that of Clopper and Pearson (Biometrika 26, 1934).
+    """
+    found = sum(unit.value < below for unit in units)
+    test = stats.binomtest(found, len(units), 0.5)
+    ends = test.proportion_ci(0.95, method="exact")
+    return Effect(
+        value=100 * found / len(units), low=100 * ends.low, high=100 * ends.high, p=float(test.pvalue)
+    )
+
+
+def adjust(values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p of each test of a family; what was not tested stays without and does not count."""
+    tested = sorted((value, index) for index, value in enumerate(values) if value is not None)
+    adjusted: list[float | None] = [None] * len(values)
+    largest = 0.0
+    for rank, (value, index) in enumerate(tested):
+        largest = max(largest, min(1.0, value * (len(tested) - rank)))
+        adjusted[index] = largest
+    return adjusted
+
+
+def judge(effect: Effect, adjusted: float | None, null: float = 0.0) -> Verdict:
+    """Say what an effect means for a hypothesis that it is above `null`."""
+    if adjusted is None or adjusted > ALPHA:
+        return Verdict.NOT_RESOLVED
+    return Verdict.SUPPORTED if effect.value > null else Verdict.CONTRADICTED
+
+
+def _part(units: Sequence[Unit]) -> Part:
+    values = [unit.value for unit in units]
+    return Part(variance=float(np.var(values, ddof=1)) / len(values), degrees=len(values) - 1)
