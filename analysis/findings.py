@@ -20,12 +20,10 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.command import add_store_options, first_look, read_frame
+from analysis.command import add_store_options, first_look, read_credits
 from analysis.errors import AnalysisError
 from analysis.findings_text import as_dict, as_markdown, as_text
-from analysis.results import open_store
 from analysis.testing import Family, Finding, own_family, published_family
-from analysis.units import read_units
 
 
 def findings(
@@ -70,12 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _own(store: str | None, only: Sequence[str], runs: Path | None, proxy: float) -> Family:
-    frame = read_frame(store, list(only), runs=runs, proxy=proxy)
-    with open_store(store) as place:
-        units = read_units(place, frame)
-    for problem in units.problems:
-        print(f"note: no single questions of {problem}", file=sys.stderr)
-    return own_family(frame, units.credits)
+    return own_family(*read_credits(store, list(only), runs=runs, proxy=proxy, required=False))
 
 
 def _parser() -> argparse.ArgumentParser:
