@@ -136,7 +136,7 @@ def _read_chosen(
             f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, dict(_choice(text) for text in only))
+    frame = choose(frame, dict(read_choice(text) for text in only))
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
@@ -173,7 +173,12 @@ def _listed(frame: pd.DataFrame, runs: Path) -> pd.DataFrame:
     return frame
 
 
-def _choice(text: str) -> tuple[str, str]:
+def read_choice(text: str) -> tuple[str, str]:
+    """Axis and value of a word of --only.
+
+    Raises:
+        AnalysisError: if it is not `AXIS=VALUE`.
+    """
     axis, equals, value = text.partition("=")
     if not (axis and equals and value):
         raise AnalysisError(f"--only takes AXIS=VALUE, such as connector=sva; got '{text}'")
