@@ -1,4 +1,4 @@
-"""What can be chosen among: designs with a score, its noise, a cost and the command that makes another run."""
+"""What can be chosen among: designs with a score, its noise, a cost and the command for one more run."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def published_field(measure: str, only: Mapping[str, str], gpu: str) -> Field:
             )
         )
     notes = [
-        f"the paper trained each model once; {noise:.2f} points are taken as the noise of one: how the gain by "
-        "1.2M over 0.5M captions spreads over language-supervised encoders, real differences included"
+        f"the paper trained each model once; {noise:.2f} points are taken as the noise of one: how the gain "
+        "by 1.2M over 0.5M captions spreads over language-supervised encoders, real differences included"
     ]
     if any(UNSTATED in model.design.values() for model in models):
         notes.append(f"'{UNSTATED}': the paper does not print it; priced as {' '.join(FIGURE_6.values())}")

@@ -87,5 +87,5 @@ def _reason(candidate: Candidate, budget: Mapping[str, float]) -> str | None:
         if cost is None:
             return f"{name} unknown"
         if cost > limit:
-            return f"{name} above {limit:,g}"
+            return f"{name} above {limit:,.10g}"
     return None

@@ -51,7 +51,7 @@ def as_dict(choices: Sequence[Choice], measure: str, budget: Mapping[str, float]
 
 def _one(choice: Choice, measure: str, budget: Mapping[str, float], runs: int) -> str:
     what = "average of the four categories" if measure == AVERAGE else CATEGORIES[measure]
-    limits = ", ".join(f"{name} at most {limit:,g}" for name, limit in budget.items()) or "no limit"
+    limits = ", ".join(f"{name} at most {limit:,.10g}" for name, limit in budget.items()) or "no limit"
     lines = [f"{_whose(choice)}; {what}; {limits}"]
     if not choice.ranked:
         return "\n".join([*lines, "nothing is within the budget", *_left_out(choice)])
@@ -60,7 +60,7 @@ def _one(choice: Choice, measure: str, budget: Mapping[str, float], runs: int) -
     lines += [f"best supported: {best.candidate.label} ({sure})", "", *_table(choice), *_left_out(choice), ""]
     lines += _doubt(choice)
     if choice.next_runs:
-        lines += ["", f"what to run next, by the expected gain of the choice per {_hours(choice)}:"]
+        lines += ["", f"what to run next, by the expected gain of the choice for its {_hours(choice)}:"]
         for number, run in enumerate(choice.next_runs[:runs], 1):
             cost = (
                 "cost unknown"
@@ -82,7 +82,7 @@ def _whose(choice: Choice) -> str:
 
 
 def _hours(choice: Choice) -> str:
-    return "hour of one process" if choice.scale == "lab" else "GPU-hour"
+    return "hours of one process" if choice.scale == "lab" else "GPU-hours"
 
 
 def _table(choice: Choice) -> list[str]:

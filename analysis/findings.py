@@ -4,9 +4,9 @@ python -m analysis.findings               on own results
 python -m analysis.findings --published   on the paper's tables
 python -m analysis.findings --both        on each, and where they agree
 
-A finding is split into hypotheses that were written down beforehand (analysis/hypotheses.py). Each gets an
-effect with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each
-stand the digests of the models that it was taken from, or the lines of the published tables.
+A finding is split into hypotheses, all of them rows of one table (analysis/hypotheses.py). Each gets an effect
+with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each stand the
+digests of the models that it was taken from, or the lines of the published tables.
 """
 
 from __future__ import annotations

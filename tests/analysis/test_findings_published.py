@@ -11,7 +11,10 @@ import pytest
 
 from analysis.catalog import backbones
 from analysis.evidence import AVERAGE, published_evidence
+from analysis.findings_text import MEASURES, as_text
+from analysis.hypotheses import HYPOTHESES
 from analysis.published import NAMES, PAPER
+from analysis.results import ROOT
 from analysis.statistics import T_975
 from analysis.testing import Finding, published_family
 
@@ -146,6 +149,13 @@ def test_the_best_member_is_the_best_on_the_same_measure() -> None:
     assert len(gains) == 7
     assert gains["siglip+dinov2"] == pytest.approx(51.61 - 53.91, abs=0.02)
     assert gains["clip+convnext"] == pytest.approx(54.45 - 52.18, abs=0.02)
+
+
+def test_the_documentation_shows_this_output_and_every_hypothesis() -> None:
+    page = (ROOT / "docs" / "findings.md").read_text()
+    assert f"```text\n{as_text([FAMILY])}\n```" in page
+    for one in HYPOTHESES:
+        assert f"| {one.id} | {one.statement} | {MEASURES[one.measure]} | {one.population} |" in page
 
 
 def test_the_catalog_has_all_names() -> None:
