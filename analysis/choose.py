@@ -24,7 +24,7 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 from analysis.candidates import Field, published_field
 from analysis.choice import make_choice
 from analysis.choice_text import as_dict, as_text
-from analysis.command import add_store_options, first_look, read_choice, read_credits
+from analysis.command import Hints, add_store_options, first_look, read_choice, read_credits
 from analysis.costs import Cost
 from analysis.errors import AnalysisError, unknown
 from analysis.evidence import AVERAGE
@@ -36,6 +36,7 @@ from cambrian.errors import UserError
 LIMITS = tuple(field.name for field in fields(Cost))
 EXAMPLES = {"visual_tokens": "576", "parameters": "8e9", "gpu_hours": "200"}
 GPU = "a100-80gb"
+HINTS = Hints(script="choose.py")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +99,7 @@ def _fields(options: argparse.Namespace) -> list[Field]:
         found.append(published_field(options.category, dict(map(read_choice, options.only)), options.gpu))
     if not options.published:
         frame, credits = read_credits(
-            options.store, options.only, runs=options.runs, proxy=options.proxy, required=False
+            options.store, options.only, runs=options.runs, proxy=options.proxy, required=False, hints=HINTS
         )
         with open_store(options.store) as place:
             found.append(own_field(frame, credits, place, options.category, options.gpu))

@@ -4,9 +4,9 @@ python -m analysis.findings               on own results
 python -m analysis.findings --published   on the paper's tables
 python -m analysis.findings --both        on each, and where they agree
 
-A finding is split into hypotheses, all of them rows of one table (analysis/hypotheses.py). Each gets an effect
-with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each stand the
-digests of the models that it was taken from, or the lines of the published tables.
+A finding is split into hypotheses, all of them rows of one table (analysis/hypotheses.py). Each gets an
+effect with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each
+stand the digests of the models that it was taken from, or the lines of the published tables.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.command import add_store_options, first_look, read_credits
+from analysis.command import Hints, add_store_options, first_look, read_credits
 from analysis.errors import AnalysisError
 from analysis.findings_text import as_dict, as_markdown, as_text
 from analysis.testing import Family, Finding, own_family, published_family
+
+HINTS = Hints(script="findings.py", fill="python run.py -m sweep=fig5")
+"""Most hypotheses are about what Figure 5 compares."""
 
 
 def findings(
@@ -68,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _own(store: str | None, only: Sequence[str], runs: Path | None, proxy: float) -> Family:
-    return own_family(*read_credits(store, list(only), runs=runs, proxy=proxy, required=False))
+    return own_family(*read_credits(store, list(only), runs=runs, proxy=proxy, required=False, hints=HINTS))
 
 
 def _parser() -> argparse.ArgumentParser:

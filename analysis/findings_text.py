@@ -44,7 +44,7 @@ def as_markdown(families: Sequence[Family], *, look: str = "") -> str:
         for number, claim in FINDINGS.items():
             ones = [one for one in family.findings if one.hypothesis.finding == number]
             lines += ["", f"### Finding {number}. {claim}", ""]
-            lines += ["| | hypothesis | effect | noise known from | verdict |", "|---|---|---|---|---|"]
+            lines += ["| | hypothesis | effect | over | verdict |", "|---|---|---|---|---|"]
             lines += [_row(finding) for finding in ones]
             behind = [
                 (one.hypothesis.id, "; ".join(filter(None, (_behind(one), _remedy(one))))) for one in ones

@@ -57,6 +57,11 @@ class Row:
     chance: float
     majority: float
     n: int
+    """Questions that were asked."""
+    total: int
+    """Questions that the benchmark has; 0 where there is no end to them. Above `n` this is a part of it."""
+    unanswered: int
+    """Of the `n`, those whose picture could not be shown."""
     unparsed: float
     digest: str
     """Of the evaluation."""
@@ -121,6 +126,16 @@ def read_results(store: Path, *, proxy: float = 1.0) -> Results:
     return Results(frame=latest, problems=tuple(problems), superseded=len(frame) - len(latest))
 
 
+def parts(frame: pd.DataFrame) -> dict[str, str]:
+    """Benchmarks of which `frame` has scores of a part -> how much was asked, such as `4 of 2,114`."""
+    part = frame[frame["total"] > frame["n"]]
+    asked = part.groupby("benchmark")[["n", "total"]].min()
+    return {
+        str(name): f"{n:,} of {total:,}"
+        for name, n, total in zip(asked.index, asked["n"], asked["total"], strict=True)
+    }
+
+
 def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
     """Rows of `frame` that have every axis -> value of `choices`.
 
@@ -178,11 +193,20 @@ def _row(place: Path) -> Row:
         benchmark=benchmark,
         category=category,
         **points,
-        n=int(_number(metrics, "n")),
+        **_counts(metrics),
         unparsed=_number(metrics, "unparsed"),
         digest=digest,
         created=_text(_object(manifest, "provenance"), "created"),
     )
+
+
+def _counts(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """Questions: asked, in all and without a picture; the last two are not said of what has no end."""
+    lacking = {"total": 0, "unanswered": 0}
+    counts = {name: int(_number({**lacking, **metrics}, name)) for name in ("n", *lacking)}
+    if (counts["total"] and counts["total"] < counts["n"]) or counts["unanswered"] > counts["n"]:
+        raise ValueError(f"more questions asked than there are, or unanswered than asked: {counts}")
+    return counts
 
 
 def _vision(axes: Mapping[str, Any]) -> str:
