@@ -10,6 +10,7 @@ from analysis.choice import Choice, Ranked
 from analysis.evidence import AVERAGE
 from analysis.published import CATEGORIES
 from analysis.standing import DRAWS
+from analysis.text import align
 
 SHOWN = 10
 """Candidates that are listed even if they can be told apart from the best."""
@@ -91,10 +92,7 @@ def _table(choice: Choice) -> list[str]:
     for place, one in enumerate(choice.ranked):
         if place < SHOWN or not one.standing.is_distinguishable:
             rows.append(_row(one, is_best=place == 0))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    text = align(rows).split("\n")
     hidden = len(choice.ranked) - len(rows) + 1
     return [*text, *([f"   and {hidden} more, all of them told apart from the best"] if hidden else [])]
 

@@ -24,7 +24,7 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 from analysis.candidates import Field, published_field
 from analysis.choice import make_choice
 from analysis.choice_text import as_dict, as_text
-from analysis.command import Hints, add_store_options, first_look, read_choice, read_credits
+from analysis.command import Hints, add_store_options, chosen_axes, first_look, read_credits
 from analysis.costs import Cost
 from analysis.errors import AnalysisError, unknown
 from analysis.evidence import AVERAGE
@@ -96,7 +96,7 @@ def _positive(text: str) -> float | None:
 def _fields(options: argparse.Namespace) -> list[Field]:
     found = []
     if options.published or options.both:
-        found.append(published_field(options.category, dict(map(read_choice, options.only)), options.gpu))
+        found.append(published_field(options.category, chosen_axes(options.only), options.gpu))
     if not options.published:
         frame, credits = read_credits(
             options.store, options.only, runs=options.runs, proxy=options.proxy, required=False, hints=HINTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def _read_chosen(
             f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, dict(read_choice(text) for text in only))
+    frame = choose(frame, chosen_axes(only))
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
@@ -214,16 +215,19 @@ def _listed(frame: pd.DataFrame, runs: Path) -> pd.DataFrame:
     return frame
 
 
-def read_choice(text: str) -> tuple[str, str]:
-    """Axis and value of a word of --only.
+def chosen_axes(texts: Sequence[str]) -> dict[str, str]:
+    """Axis -> value of `texts` like `connector=sva`.
 
     Raises:
-        AnalysisError: if it is not `AXIS=VALUE`.
+        AnalysisError: for a text of another form.
     """
-    axis, equals, value = text.partition("=")
-    if not (axis and equals and value):
-        raise AnalysisError(f"--only takes AXIS=VALUE, such as connector=sva; got '{text}'")
-    return axis, value
+    choices = {}
+    for text in texts:
+        axis, equals, value = text.partition("=")
+        if not (axis and equals and value):
+            raise AnalysisError(f"a choice is AXIS=VALUE, such as connector=sva; got '{text}'")
+        choices[axis] = value
+    return choices
 
 
 def _count(evaluations: int) -> str:

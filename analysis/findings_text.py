@@ -12,6 +12,7 @@ from analysis.hypotheses import EACH, FINDINGS, Hypothesis
 from analysis.inference import Effect, Verdict
 from analysis.published import CATEGORIES
 from analysis.testing import Family, Finding
+from analysis.text import align
 
 WIDTH = 110
 MEASURES = {AVERAGE: "average of the four categories", EACH: EACH, **CATEGORIES}
@@ -217,10 +218,7 @@ def _side_by_side(families: Sequence[Family]) -> list[str]:
         verdicts = [str(one.verdict) for one in ones]
         opposite = {Verdict.SUPPORTED, Verdict.CONTRADICTED} <= {one.verdict for one in ones}
         rows.append([ones[0].hypothesis.id, *verdicts, "they contradict each other" if opposite else ""])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return align(rows).split("\n")
 
 
 def _finding_as_dict(finding: Finding) -> dict[str, Any]:

@@ -30,6 +30,8 @@ from enum import StrEnum
 import numpy as np
 from scipy import optimize, special, stats
 
+from analysis.paired import holm
+
 CONFIDENCE = 0.95
 ALPHA = 0.05
 """Chance of a false verdict in a family."""
@@ -170,13 +172,8 @@ def share_of_units(units: Sequence[Unit], below: float) -> Effect:
 
 def adjust(values: Sequence[float | None]) -> list[float | None]:
     """Holm's adjusted p of each test of a family; what was not tested stays without and does not count."""
-    tested = sorted((value, index) for index, value in enumerate(values) if value is not None)
-    adjusted: list[float | None] = [None] * len(values)
-    largest = 0.0
-    for rank, (value, index) in enumerate(tested):
-        largest = max(largest, min(1.0, value * (len(tested) - rank)))
-        adjusted[index] = largest
-    return adjusted
+    corrected = iter(holm([value for value in values if value is not None]))
+    return [None if value is None else next(corrected) for value in values]
 
 
 def judge(effect: Effect, adjusted: float | None, null: float = 0.0) -> Verdict:
