@@ -71,7 +71,9 @@ def measured_cost(store: Path, run: str) -> Cost:
     align = _manifest(store, "align", str(tune["inputs"].get("align", "")))
     stages = [stage for stage in (tune, align) if stage is not None]
     seconds = [stage["provenance"]["seconds"] * stage["provenance"].get("workers", 1) for stage in stages]
-    return Cost(visual_tokens=_tokens(tune["recipe"]["connector"]), gpu_hours=sum(seconds) / HOUR)
+    settings = tune["recipe"].get("connector", {})
+    tokens = _tokens(settings) if "side" in settings else None
+    return Cost(visual_tokens=tokens, gpu_hours=sum(seconds) / HOUR)
 
 
 def grid_words(encoders: Sequence[str], connector: str, scale: str) -> list[str]:

@@ -21,7 +21,7 @@ from analysis.catalog import backbones
 from analysis.choice import make_choice
 from analysis.choose import main, read_budget
 from analysis.command import read_credits
-from analysis.costs import measured_cost, planned_cost
+from analysis.costs import Cost, measured_cost, planned_cost
 from analysis.errors import AnalysisError
 from analysis.evidence import AVERAGE
 from analysis.own_candidates import own_field
@@ -194,6 +194,11 @@ def test_planned_tokens_are_the_catalogs() -> None:
 def test_what_cannot_be_planned_has_no_cost(tmp_path: Path) -> None:
     assert planned_cost(["scale=paper", "encoder=nobodys"], "a100-80gb").gpu_hours is None
     assert measured_cost(tmp_path, "0" * 64).visual_tokens is None
+    place = tmp_path / "tune" / ("1" * 64)
+    place.mkdir(parents=True)
+    record = {"inputs": {}, "recipe": {}, "provenance": {"seconds": 7200}}
+    (place / "manifest.json").write_text(json.dumps(record))
+    assert measured_cost(tmp_path, "1" * 64) == Cost(gpu_hours=2.0)
 
 
 def test_every_command_of_the_published_models_can_be_run() -> None:
