@@ -107,20 +107,27 @@ def read_frame(
 
 
 def read_credits(
-    store: str | None, only: list[str], *, runs: Path | None = None, proxy: float = 1.0
+    store: str | None,
+    only: list[str],
+    *,
+    runs: Path | None = None,
+    proxy: float = 1.0,
+    required: bool = True,
+    hints: Hints = HINTS,
 ) -> tuple[pd.DataFrame, tuple[Credits, ...]]:
     """Evaluations (columns of results.Row) as of `read_frame`, and the credits behind their scores.
 
     Evaluations without credits are in the first alone; stderr says which, and how to make them again.
 
     Raises:
-        AnalysisError: if there are none, if none has credits, or if they are of several scales.
+        AnalysisError: if there are none, if they are of several scales, or if credits are `required` and none
+            has any.
     """
     with open_store(store, (UNITS_FILE,)) as place:
-        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=HINTS)
+        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=hints)
         units = read_units(place, frame)
     problems = "\n".join(f"  - {problem}" for problem in units.problems)
-    if not units.credits:
+    if required and not units.credits:
         raise AnalysisError(f"no evaluation has the credits of its questions:\n{problems}")
     if problems:
         print(

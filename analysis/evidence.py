@@ -15,13 +15,13 @@ from analysis.lines import DESIGN
 from analysis.published import (
     CATEGORIES,
     NAMES,
-    PAPER,
     PublishedModel,
     benchmarks,
     category_only_models,
     recipe_models,
-    to_points,
+    scored,
 )
+from analysis.published_tables import connector_scores, ensemble_scores
 from analysis.statistics import mean
 
 AVERAGE = "average"
@@ -196,28 +196,22 @@ def _published(key: str, one: PublishedModel) -> Model:
 
 
 def _published_ensembles() -> list[Model]:
-    table = pd.read_csv(PAPER / "ensemble_scores.csv")
     models = []
-    for line, row in enumerate(table.to_dict(orient="records"), 2):
+    for line, row in enumerate(ensemble_scores().to_dict(orient="records"), 2):
         encoders = tuple(ENSEMBLE_NAMES[name] for name in str(row["encoders"]).split("+"))
-        means = {
-            category: mean([to_points(name, float(row[name])) for name in names])
-            for category, names in benchmarks().items()
-        }
         models.append(
             Model(
                 key=f"ensemble_scores.csv:{line}",
                 encoders=encoders,
                 supervision=_supervision(encoders),
                 design=_design(connector="concat", adapter="1.2M", vision="frozen", instruct="737k"),
-                means=with_average(means),
+                means=with_average(scored(row)["means"]),
             )
         )
     return models
 
 
 def _published_connectors() -> list[Model]:
-    table = pd.read_csv(PAPER / "connector_scores.csv")
     return [
         Model(
             key=f"connector_scores.csv:{line}",
@@ -231,7 +225,7 @@ def _published_connectors() -> list[Model]:
             ),
             means=with_average({category: float(row[category]) for category in CATEGORIES}),
         )
-        for line, row in enumerate(table.to_dict(orient="records"), 2)
+        for line, row in enumerate(connector_scores().to_dict(orient="records"), 2)
         if row["study"] == CONNECTOR_STUDY
     ]
 

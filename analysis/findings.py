@@ -4,7 +4,7 @@ python -m analysis.findings               on own results
 python -m analysis.findings --published   on the paper's tables
 python -m analysis.findings --both        on each, and where they agree
 
-A finding is split into hypotheses that were written down beforehand (analysis/hypotheses.py). Each gets an
+A finding is split into hypotheses, all of them rows of one table (analysis/hypotheses.py). Each gets an
 effect with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each
 stand the digests of the models that it was taken from, or the lines of the published tables.
 """
@@ -20,12 +20,13 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.command import add_store_options, first_look, read_frame
+from analysis.command import Hints, add_store_options, first_look, read_credits
 from analysis.errors import AnalysisError
 from analysis.findings_text import as_dict, as_markdown, as_text
-from analysis.results import open_store
 from analysis.testing import Family, Finding, own_family, published_family
-from analysis.units import read_units
+
+HINTS = Hints(script="findings.py", fill="python run.py -m sweep=fig5")
+"""Most hypotheses are about what Figure 5 compares."""
 
 
 def findings(
@@ -70,12 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _own(store: str | None, only: Sequence[str], runs: Path | None, proxy: float) -> Family:
-    frame = read_frame(store, list(only), runs=runs, proxy=proxy)
-    with open_store(store) as place:
-        units = read_units(place, frame)
-    for problem in units.problems:
-        print(f"note: no single questions of {problem}", file=sys.stderr)
-    return own_family(frame, units.credits)
+    return own_family(*read_credits(store, list(only), runs=runs, proxy=proxy, required=False, hints=HINTS))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from analysis.hypotheses import EACH, FINDINGS, Hypothesis
 from analysis.inference import Effect, Verdict
 from analysis.published import CATEGORIES
 from analysis.testing import Family, Finding
+from analysis.text import align
 
 WIDTH = 110
 MEASURES = {AVERAGE: "average of the four categories", EACH: EACH, **CATEGORIES}
@@ -44,7 +45,7 @@ def as_markdown(families: Sequence[Family], *, look: str = "") -> str:
         for number, claim in FINDINGS.items():
             ones = [one for one in family.findings if one.hypothesis.finding == number]
             lines += ["", f"### Finding {number}. {claim}", ""]
-            lines += ["| | hypothesis | effect | noise known from | verdict |", "|---|---|---|---|---|"]
+            lines += ["| | hypothesis | effect | over | verdict |", "|---|---|---|---|---|"]
             lines += [_row(finding) for finding in ones]
             behind = [
                 (one.hypothesis.id, "; ".join(filter(None, (_behind(one), _remedy(one))))) for one in ones
@@ -217,10 +218,7 @@ def _side_by_side(families: Sequence[Family]) -> list[str]:
         verdicts = [str(one.verdict) for one in ones]
         opposite = {Verdict.SUPPORTED, Verdict.CONTRADICTED} <= {one.verdict for one in ones}
         rows.append([ones[0].hypothesis.id, *verdicts, "they contradict each other" if opposite else ""])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return align(rows).split("\n")
 
 
 def _finding_as_dict(finding: Finding) -> dict[str, Any]:

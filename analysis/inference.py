@@ -1,15 +1,20 @@
 """Effects with intervals from few independent units, and verdicts that hold over a family of tests.
 
 A contrast is a mean of units, a difference of two means, or a slope over units; a unit is what counts as one
-independent observation, such as an encoder with all its runs. Its variance has parts, each with degrees of
-freedom nu_i; together they have those of Welch and Satterthwaite (Biometrics Bulletin 2, 1946):
+independent observation, such as an encoder with all its runs. How units differ gives the contrast a variance
+v in parts (one for each group), each with degrees of freedom nu_i, together those of Welch and Satterthwaite
+(Biometrics Bulletin 2, 1946):
 
     v  = sum(v_i)
     nu = v^2 / sum(v_i^2 / nu_i)
-    95 % interval: effect +- t_{0.975, nu} * sqrt(v)
 
-How units differ is a part (m - 1 degrees of freedom for m units). Where the scores of single questions are
-known, the sampling of the questions is another (no limit of degrees), since all units answer the same ones.
+Where the scores of single questions are known, all units share another error, of variance w: they answer the
+same questions. Both sides add in quadrature, as in `analysis.statistics`, so that the interval is never
+narrower than the units alone would make it:
+
+    95 % interval: effect +- sqrt(t_{0.975, nu}^2 * v + z_{0.975}^2 * w)
+
+p is where such an interval, at a confidence of 1 - p, ends at zero.
 
 A family of tests is adjusted after Holm (Scandinavian Journal of Statistics 6, 1979): the chance of a single
 false verdict among all of them is at most 5 %. Intervals are of each effect alone.
@@ -23,10 +28,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
+from analysis.paired import holm
+
+CONFIDENCE = 0.95
 ALPHA = 0.05
 """Chance of a false verdict in a family."""
+SMALLEST_P = 1e-100
+"""What is smaller is 0."""
 
 
 class Verdict(StrEnum):
@@ -134,19 +144,17 @@ def effect_of(combination: Combination, question_variance: float | None) -> Effe
         combination: of the units.
         question_variance: of the same value by the sampling of questions; none if no single scores are known.
     """
-    sampling = () if question_variance is None else (Part(variance=question_variance, degrees=math.inf),)
-    value, parts = combination.value, (*(combination.parts or ()), *sampling)
-    if not parts:
-        return Effect(value=value)
-    variance = sum(part.variance for part in parts)
-    if variance == 0:
-        error, p = 0.0, float(value == 0)
-    else:
-        shares = sum((part.variance / variance) ** 2 / part.degrees for part in parts)
-        law = stats.t(1 / shares) if shares else stats.norm()
-        error = float(law.ppf(0.975)) * math.sqrt(variance)
-        p = float(2 * law.sf(abs(value) / math.sqrt(variance)))
-    return Effect(value=value, low=value - error, high=value + error, p=p if combination.parts else None)
+    parts = combination.parts or ()
+    if not parts and question_variance is None:
+        return Effect(value=combination.value)
+    spread = _Spread.of(parts, question_variance or 0.0)
+    error = spread.half_width(1 - CONFIDENCE)
+    return Effect(
+        value=combination.value,
+        low=combination.value - error,
+        high=combination.value + error,
+        p=spread.p(abs(combination.value)) if parts else None,
+    )
 
 
 def share_of_units(units: Sequence[Unit], below: float) -> Effect:
@@ -164,13 +172,8 @@ def share_of_units(units: Sequence[Unit], below: float) -> Effect:
 
 def adjust(values: Sequence[float | None]) -> list[float | None]:
     """Holm's adjusted p of each test of a family; what was not tested stays without and does not count."""
-    tested = sorted((value, index) for index, value in enumerate(values) if value is not None)
-    adjusted: list[float | None] = [None] * len(values)
-    largest = 0.0
-    for rank, (value, index) in enumerate(tested):
-        largest = max(largest, min(1.0, value * (len(tested) - rank)))
-        adjusted[index] = largest
-    return adjusted
+    corrected = iter(holm([value for value in values if value is not None]))
+    return [None if value is None else next(corrected) for value in values]
 
 
 def judge(effect: Effect, adjusted: float | None, null: float = 0.0) -> Verdict:
@@ -178,6 +181,39 @@ def judge(effect: Effect, adjusted: float | None, null: float = 0.0) -> Verdict:
     if adjusted is None or adjusted > ALPHA:
         return Verdict.NOT_RESOLVED
     return Verdict.SUPPORTED if effect.value > null else Verdict.CONTRADICTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spread:
+    """How much a contrast varies: by its units with few degrees of freedom, by its questions with many."""
+
+    units: float
+    """Standard error."""
+    degrees: float
+    questions: float
+    """Standard error."""
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], question_variance: float) -> _Spread:
+        total = sum(part.variance for part in parts)
+        shares = sum((part.variance / total) ** 2 / part.degrees for part in parts) if total else 1.0
+        return cls(units=math.sqrt(total), degrees=1 / shares, questions=math.sqrt(question_variance))
+
+    def half_width(self, p: float) -> float:
+        """Of the interval with a confidence of 1 - p."""
+        lower = special.stdtrit(self.degrees, p / 2), special.ndtri(p / 2)
+        return math.hypot(float(lower[0]) * self.units, float(lower[1]) * self.questions)
+
+    def p(self, distance: float) -> float:
+        """The p at which the interval's half width is `distance`."""
+        if distance == 0:
+            return 1.0
+        if distance >= self.half_width(SMALLEST_P):
+            return 0.0
+        found = optimize.root_scalar(
+            lambda log: self.half_width(math.exp(log)) - distance, bracket=(math.log(SMALLEST_P), 0.0)
+        )
+        return math.exp(found.root)
 
 
 def _part(units: Sequence[Unit]) -> Part:
