@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
-from analysis.results import AXES, GENERATE, choose, open_store, read_results
+from analysis.results import AXES, GENERATE, choose, open_store, parts, read_results
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What the messages of a command send the reader to."""
+
+    script: str = "plot_fig6.py"
+    """File in analysis/ that draws published numbers with --published, own ones without."""
+    fill: str = FIRST_RUN
+    """Makes results that the command can show."""
+
+
+HINTS = Hints()
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +65,7 @@ def read_lines(
     runs: Path | None = None,
     both: bool = False,
     proxy: float = 1.0,
+    hints: Hints = HINTS,
 ) -> OwnLines:
     """Lines of the results in `store` that `only` and the list in `runs` leave, all of one scale.
 
@@ -61,7 +76,7 @@ def read_lines(
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
-    frame = read_frame(store, only, runs=runs, both=both, proxy=proxy)
+    frame = read_frame(store, only, runs=runs, both=both, proxy=proxy, hints=hints)
     own = own_lines(frame, as_published=both)
     for note in own.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -77,6 +92,7 @@ def read_frame(
     runs: Path | None = None,
     both: bool = False,
     proxy: float = 1.0,
+    hints: Hints = HINTS,
 ) -> pd.DataFrame:
     """Evaluations (columns of results.Row) behind what `read_lines` gives, chosen and refused alike.
 
@@ -94,12 +110,14 @@ def read_frame(
         print(
             f"note: {_count(results.superseded)} left out for newer ones of the same model", file=sys.stderr
         )
+    for name, why in results.unscored.items():
+        print(f"note: {name} was asked and has no score: {why}", file=sys.stderr)
     if results.frame.empty:
         raise AnalysisError(
             f"no {_what(proxy)} in {store or place}\n"
-            f"  make some:                {FIRST_RUN}\n"
+            f"  make some:                {hints.fill}\n"
             f"  or look in another store: --store PLACE\n"
-            f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
+            f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
     frame = choose(frame, choices)
@@ -108,15 +126,32 @@ def read_frame(
         raise AnalysisError(
             f"--both is for results at scale=paper, and these have scale={', '.join(scales)}: other "
             "models, data and benchmarks than the paper's, so their scores do not belong on its axis.\n"
-            "  draw them alone: python analysis/plot_fig6.py\n"
-            "  the paper alone: python analysis/plot_fig6.py --published"
+            f"  draw them alone: python analysis/{hints.script}\n"
+            f"  the paper alone: python analysis/{hints.script} --published"
         )
     if len(scales) > 1:
         raise AnalysisError(
             f"results of different scales ({', '.join(scales)}) share no axis; choose one, such as "
             f"--only scale={scales[0]}"
         )
+    _tell_what_is_missing(frame, both=both, hints=hints)
     return frame
+
+
+def _tell_what_is_missing(frame: pd.DataFrame, *, both: bool, hints: Hints) -> None:
+    """Say of which benchmarks not all was asked or could be shown; of a part there is no published number."""
+    asked = [f"{name}: {share} questions" for name, share in parts(frame).items()]
+    if asked and both:
+        raise AnalysisError(
+            "--both is for scores of whole benchmarks, as the paper's are, and these are of parts:\n"
+            + "\n".join(f"  - {line}" for line in asked)
+            + f"\n  draw them alone: python analysis/{hints.script}\n"
+            "  or ask everything: benchmarks.paper.questions=0"
+        )
+    lines = [f"partial: {line}" for line in asked]
+    lost = frame[frame["unanswered"] > 0].groupby("benchmark")["unanswered"].max()
+    lines += [f"{name}: {count:,} questions without a picture count as wrong" for name, count in lost.items()]
+    print(*(f"note: {line}\n" for line in lines), sep="", end="", file=sys.stderr)
 
 
 def first_look(proxy: float) -> str:

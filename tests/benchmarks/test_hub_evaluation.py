@@ -214,7 +214,7 @@ def test_pictures_that_cannot_be_shown(root: Path, tmp_path: Path) -> None:
         "answers_given": 5,  # one with its picture, four without
         "answers_spared": 0,
     }
-    row = {"recipe": recipe("ai2d", tmp_path / "data")}
+    row = {"recipe": recipe("ai2d", tmp_path / "data"), "metrics": metrics}
     (tmp_path / "damaged" / "manifest.json").write_text(json.dumps(row))
     again = rescore(tmp_path / "damaged").metrics()
     assert {name: metrics[name] for name in again} == again
