@@ -28,7 +28,7 @@ from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.device import training_conditions
 from cambrian.stages.features import features_folder, features_key
 from cambrian.task import LeftOut
-from cambrian.training import fit, read_schedule
+from cambrian.training import FitResult, fit, read_schedule
 
 log = logging.getLogger(__name__)
 
@@ -90,17 +90,20 @@ def train_connected(
     result = fit(task, schedule, conditions)
     save_trained(model, context.payload)
     _write_left_out(context.payload / LEFT_OUT, result.left_out)
-    cut = result.amount
-    if cut.cut_examples:
-        lost = f"{cut.cut_tokens:,} tokens of {cut.cut_examples:,} of {cut.examples:,} examples"
-        log.warning("cut at the context of %d: %s", model.chat.max_tokens, lost)
+    return {"steps": schedule.steps, "examples": len(corpus), **_report(result, model.chat.max_tokens)}
+
+
+def _report(result: FitResult, context: int | None) -> dict[str, Any]:
+    """What training says of itself in a manifest; warns of examples that were cut at the context."""
+    amount = result.amount
+    if amount.cut_examples:
+        lost = f"{amount.cut_tokens:,} tokens of {amount.cut_examples:,} of {amount.examples:,} examples"
+        log.warning("cut at the context of %s: %s", context, lost)
     edge = max(1, len(result.losses) // 20)
     return {
-        "steps": schedule.steps,
-        "examples": len(corpus),
         "left_out": len(result.left_out),
-        "cut_examples": cut.cut_examples,
-        "cut_tokens": cut.cut_tokens,
+        "cut_examples": amount.cut_examples,
+        "cut_tokens": amount.cut_tokens,
         "spikes": result.spikes,
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,13 @@ import pytest
 from fake_store import LAB, answer, fill
 
 from analysis.command import read_credits
-from analysis.evidence import Evidence, Model, with_average
 from analysis.findings import findings, main
 from analysis.findings_text import sentence
 from analysis.hypotheses import FINDINGS, HYPOTHESES
 from analysis.inference import Verdict
-from analysis.published import CATEGORIES
 from analysis.results import ROOT, read_results
-from analysis.sampling import no_questions, question_variance
-from analysis.testing import Finding, make_family, own_family
+from analysis.sampling import question_variance
+from analysis.testing import Finding, own_family
 from analysis.units import read_units
 from cambrian.config import read_study
 from cambrian.sweep.grid import expand_sweeps, sweep_names
@@ -265,43 +262,3 @@ def test_the_commands_that_fill_gaps_can_be_run(words: str) -> None:
 def test_every_sweep_is_there() -> None:
     for one in HYPOTHESES:
         assert all((ROOT / "sweeps" / f"{name}.yaml").is_file() for name in one.sweep.strip("[]").split(","))
-
-
-def simulated(rng: np.random.Generator, effects: Mapping[str, float]) -> Evidence:
-    """Models in which only `effects` of axes are real; encoders react to each change in their own way."""
-    models = []
-    for name, supervision in (
-        ("clip", "language"),
-        ("siglip", "language"),
-        ("dinov2", "self"),
-        ("mae", "self"),
-    ):
-        for adapter in ("0M", "0.5M", "1.2M"):
-            for vision in ("frozen", "unfrozen"):
-                for connector in ("concat", "resampler", "sva"):
-                    design = {"adapter": adapter, "vision": vision, "connector": connector}
-                    gain = sum(effects.get(choice, 0.0) for choice in design.values())
-                    means = {category: 50 + gain + rng.normal(0, 2) for category in CATEGORIES}
-                    models.append(
-                        Model(
-                            key=f"{name} {adapter} {vision} {connector}",
-                            encoders=(name,),
-                            supervision=supervision,
-                            design={**design, "instruct": "737k", "llm": "tiny"},
-                            means=with_average(means),
-                        )
-                    )
-    return Evidence(source="own", scale="lab", models=tuple(models), benchmarks={})
-
-
-@pytest.mark.slow
-def test_one_false_verdict_in_a_family_is_rare() -> None:
-    """500 families in which nothing is true: at most 5 +- 2 % of them have a verdict."""
-    rng, false, found = np.random.default_rng(0), 0, 0
-    for _ in range(500):
-        family = make_family(simulated(rng, {}), no_questions)
-        false += any(f.verdict in (Verdict.SUPPORTED, Verdict.CONTRADICTED) for f in family.findings)
-        power = make_family(simulated(rng, {"unfrozen": 5.0}), no_questions)
-        found += {f.hypothesis.id: f for f in power.findings}["4a"].verdict is Verdict.SUPPORTED
-    assert false / 500 <= 0.07
-    assert found / 500 >= 0.9

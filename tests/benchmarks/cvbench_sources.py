@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 from PIL import Image
 
+from cambrian.benchmarks.cvbench.planar import propose_relations
+from cambrian.benchmarks.cvbench.rules import Rules
+from cambrian.benchmarks.cvbench.scenes import Box, Instance, Scene
+
 WIDTH, HEIGHT = 320, 240
+LEFT: Box = (10, 100, 60, 150)
+RIGHT: Box = (200, 100, 260, 150)
 CATEGORIES = {"person": 1, "car": 3, "dog": 18, "chair": 62, "couch": 63, "tv": 72}
 
 Objects = Sequence[tuple[str, Sequence[float]]]
@@ -206,3 +213,29 @@ def omni_object(
         "depth_error": -1,
         **more,
     }
+
+
+def scene(*objects: tuple[str, Box] | Instance, name: str = "a.jpg", **more: Any) -> Scene:
+    found = [one if isinstance(one, Instance) else Instance(category=one[0], box=one[1]) for one in objects]
+    return Scene(
+        source="COCO",
+        dataset="COCO x",
+        name=name,
+        picture=Path(name),
+        width=WIDTH,
+        height=HEIGHT,
+        instances=tuple(sorted(found, key=lambda one: (one.category, one.box))),
+        **more,
+    )
+
+
+def relations(*objects: tuple[str, Box] | Instance, **more: Any) -> list[tuple[str, str, tuple[Box, ...]]]:
+    """Question, answer and frames of all relations of a scene."""
+    drafts = propose_relations(scene(*objects, **more), Rules())
+    return [(one.question, one.answer, one.frames) for one in drafts]
+
+
+BOXES = st.tuples(st.integers(0, 300), st.integers(0, 220), st.integers(1, 150), st.integers(1, 150)).map(
+    lambda four: (four[0], four[1], min(four[0] + four[2], WIDTH), min(four[1] + four[3], HEIGHT))
+)
+NAMES = st.sampled_from(["dog", "chair", "bus", "wall", "person"])
