@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that share the default test suite; each takes about 2 GB.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test test-slow check lint types plan clean
 
@@ -17,7 +19,7 @@ demo: $(VENV)/.installed  ## train and evaluate two tiny multimodal LLMs, then d
 	$(BIN)/python analysis/plot_fig6.py
 
 test: $(VENV)/.installed lint types  ## what CI runs: linter, type checker, default test suite
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed  ## real training, killed sweeps, clusters, full disks; about 25 minutes
 	$(BIN)/python -m pytest -m slow

@@ -5,16 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
-from analysis.results import AXES, choose, open_store, read_results
+from analysis.results import AXES, choose, open_store, parts, read_results
 from analysis.units import UNITS_FILE, Credits, read_units
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What the messages of a command send the reader to."""
+
+    script: str = "plot_fig6.py"
+    """File in analysis/ that draws published numbers with --published, own ones without."""
+    fill: str = FIRST_RUN
+    """Makes results that the command can show."""
+
+
+HINTS = Hints()
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +67,7 @@ def read_lines(
     runs: Path | None = None,
     both: bool = False,
     proxy: float = 1.0,
+    hints: Hints = HINTS,
 ) -> OwnLines:
     """Lines of the results in `store` that `only` and the list in `runs` leave, all of one scale.
 
@@ -63,7 +78,7 @@ def read_lines(
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
-    frame = read_frame(store, only, runs=runs, both=both, proxy=proxy)
+    frame = read_frame(store, only, runs=runs, both=both, proxy=proxy, hints=hints)
     own = own_lines(frame, as_published=both)
     for note in own.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -79,6 +94,7 @@ def read_frame(
     runs: Path | None = None,
     both: bool = False,
     proxy: float = 1.0,
+    hints: Hints = HINTS,
 ) -> pd.DataFrame:
     """Evaluations (columns of results.Row) behind what `read_lines` gives, chosen and refused alike.
 
@@ -86,7 +102,7 @@ def read_frame(
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
     with open_store(store) as place:
-        return _read_chosen(place, store, only, runs=runs, both=both, proxy=proxy)
+        return _read_chosen(place, store, only, runs=runs, both=both, proxy=proxy, hints=hints)
 
 
 def read_credits(
@@ -100,7 +116,7 @@ def read_credits(
         AnalysisError: if there are none, if none has credits, or if they are of several scales.
     """
     with open_store(store, (UNITS_FILE,)) as place:
-        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy)
+        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=HINTS)
         units = read_units(place, frame)
     problems = "\n".join(f"  - {problem}" for problem in units.problems)
     if not units.credits:
@@ -113,7 +129,14 @@ def read_credits(
 
 
 def _read_chosen(
-    place: Path, store: str | None, only: list[str], *, runs: Path | None, both: bool, proxy: float
+    place: Path,
+    store: str | None,
+    only: list[str],
+    *,
+    runs: Path | None,
+    both: bool,
+    proxy: float,
+    hints: Hints,
 ) -> pd.DataFrame:
     results = read_results(place, proxy=proxy)
     if results.problems:
@@ -123,12 +146,14 @@ def _read_chosen(
         print(
             f"note: {_count(results.superseded)} left out for newer ones of the same model", file=sys.stderr
         )
+    for name, why in results.unscored.items():
+        print(f"note: {name} was asked and has no score: {why}", file=sys.stderr)
     if results.frame.empty:
         raise AnalysisError(
             f"no {_what(proxy)} in {store or place}\n"
-            f"  make some:                {FIRST_RUN}\n"
+            f"  make some:                {hints.fill}\n"
             f"  or look in another store: --store PLACE\n"
-            f"  or the paper's numbers:   python analysis/plot_fig6.py --published"
+            f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
     frame = choose(frame, chosen_axes(only))
@@ -137,15 +162,32 @@ def _read_chosen(
         raise AnalysisError(
             f"--both is for results at scale=paper, and these have scale={', '.join(scales)}: other "
             "models, data and benchmarks than the paper's, so their scores do not belong on its axis.\n"
-            "  draw them alone: python analysis/plot_fig6.py\n"
-            "  the paper alone: python analysis/plot_fig6.py --published"
+            f"  draw them alone: python analysis/{hints.script}\n"
+            f"  the paper alone: python analysis/{hints.script} --published"
         )
     if len(scales) > 1:
         raise AnalysisError(
             f"results of different scales ({', '.join(scales)}) share no axis; choose one, such as "
             f"--only scale={scales[0]}"
         )
+    _tell_what_is_missing(frame, both=both, hints=hints)
     return frame
+
+
+def _tell_what_is_missing(frame: pd.DataFrame, *, both: bool, hints: Hints) -> None:
+    """Say of which benchmarks not all was asked or could be shown; of a part there is no published number."""
+    asked = [f"{name}: {share} questions" for name, share in parts(frame).items()]
+    if asked and both:
+        raise AnalysisError(
+            "--both is for scores of whole benchmarks, as the paper's are, and these are of parts:\n"
+            + "\n".join(f"  - {line}" for line in asked)
+            + f"\n  draw them alone: python analysis/{hints.script}\n"
+            "  or ask everything: benchmarks.paper.questions=0"
+        )
+    lines = [f"partial: {line}" for line in asked]
+    lost = frame[frame["unanswered"] > 0].groupby("benchmark")["unanswered"].max()
+    lines += [f"{name}: {count:,} questions without a picture count as wrong" for name, count in lost.items()]
+    print(*(f"note: {line}\n" for line in lines), sep="", end="", file=sys.stderr)
 
 
 def first_look(proxy: float) -> str:

@@ -26,7 +26,7 @@ from analysis.paired import LEVELS, Comparison, compare
 from analysis.published import CATEGORIES
 from analysis.results import choose
 from analysis.style import write_csv
-from analysis.table import aligned
+from analysis.text import align
 
 VARYING = ("encoder", *DESIGN)
 
@@ -103,7 +103,7 @@ def _text(comparison: Comparison, first: str, second: str, seeds: tuple[int, int
         notes.append("note: one seed each, so how training varies is unknown and in no interval")
     words = [f"{count} seed{'s' if count != 1 else ''}" for count in seeds]
     head = f"A: {first} ({words[0]})\nB: {second} ({words[1]})\n"
-    return "\n".join([head, aligned(rows), *notes])
+    return "\n".join([head, align(rows), *notes])
 
 
 def _p(value: float) -> str:

@@ -17,10 +17,10 @@ from matplotlib.textpath import TextPath
 from analysis.lines import Line, Point
 from analysis.published import CATEGORIES
 from analysis.statistics import mean
-from analysis.style import LOOKS, spread, style
+from analysis.style import LOOKS, WIDTH, spread, style, supervision_handles, write_title
 
-SIZE = (7.0, 3.7)
-"""Inches: the width of both columns of a paper."""
+SIZE = (WIDTH, 3.7)
+"""Inches."""
 LEFT, BOTTOM, HEIGHT = 0.46, 0.44, 2.62
 """Inches: place and height of the axes; their width is what the labels leave."""
 LEAD, MEAN_COLUMN, EDGE = 0.2, 0.4, 0.06
@@ -111,13 +111,7 @@ def _frame(figure: Figure, axes: Axes, drawing: Drawing) -> None:
     axes.set_axisbelow(True)
     for place in range(len(CATEGORIES)):
         axes.axvline(place, color="#C9C9C9", linewidth=0.5, zorder=0.6)
-    for y, text, size, weight, color in (
-        (SIZE[1] - 0.14, drawing.title, 8.5, "bold", "black"),
-        (SIZE[1] - 0.30, drawing.subtitle, 7, "normal", "#444444"),
-    ):
-        figure.text(
-            LEFT / SIZE[0], y / SIZE[1], text, fontsize=size, fontweight=weight, color=color, va="center"
-        )
+    write_title(figure, drawing.title, drawing.subtitle, left=LEFT)
 
 
 def _all_points(lines: Sequence[Line]) -> list[Point]:
@@ -174,6 +168,16 @@ def _draw_line(axes: Axes, line: Line, shift: float, *, emphasised: bool, pale: 
         zorder=(3 if emphasised else 2) + (0 if pale else 1),
     )
     for place, point in zip(places, found, strict=True):
+        if point and point.partial:
+            axes.plot(
+                *(place, point.estimate.score),
+                color=look.color,
+                marker=look.marker,
+                markersize=4.6 if emphasised else 2.6,
+                markerfacecolor="white",
+                markeredgewidth=0.7,
+                zorder=5,
+            )
         if point and point.estimate.low is not None and point.estimate.high is not None:
             axes.vlines(
                 place,
@@ -247,16 +251,22 @@ def _end(line: Line) -> tuple[int, float]:
 
 
 def _legend(axes: Axes, lines: Sequence[Line]) -> None:
-    handles = [
-        Line2D(
-            [], [], color=look.color, marker=look.marker, linestyle=look.dashes, label=look.name, markersize=4
-        )
-        for supervision, look in LOOKS.items()
-        if supervision in {line.supervision for line in lines}
-    ]
+    handles = supervision_handles(line.supervision for line in lines)
     if any(point.blind is not None for point in _all_points(lines)):
         handles.append(Line2D([], [], color="#4D4D4D", linewidth=1.4, label="blind (no image)"))
         handles.append(Line2D([], [], color="black", linewidth=1, linestyle=(0, (1, 1)), label="chance"))
+    if any(line.partial for line in lines):
+        handles.append(
+            Line2D(
+                *([], []),
+                color="black",
+                linestyle="none",
+                marker="o",
+                markersize=4,
+                markerfacecolor="white",
+                label="partial",
+            )
+        )
     axes.legend(
         handles=handles,
         loc="lower left",

@@ -30,7 +30,7 @@ from analysis.grid_model import Column, GridModel, interaction_columns, levels_o
 from analysis.paired import AVERAGE, holm
 from analysis.published import CATEGORIES, benchmarks, recipe_models
 from analysis.style import write_csv
-from analysis.table import aligned
+from analysis.text import align
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +245,7 @@ def _text(found: Effects, *, every: bool) -> str:
             rows.append([one.effect, one.against, f"{one.points:+.1f}", low_high, f"{one.p_holm:.3f}"])
         hidden = len(here) - len(shown)
         more = f"\n{hidden} interactions are not resolved; --all shows them" if hidden else ""
-        blocks.append(aligned(rows) + more)
+        blocks.append(align(rows) + more)
     return "\n\n".join([*blocks, "\n".join(f"note: {note}" for note in found.notes)])
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
+from analysis.results import parts
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
 
 DESIGN = ("connector", "adapter", "vision", "instruct", "llm")
@@ -24,6 +25,13 @@ class Point:
     estimate: Estimate
     blind: float | None = None
     chance: float | None = None
+    partial: str = ""
+    """Benchmarks of which only a part was asked, with how much; empty if there is none."""
+
+    @property
+    def gain(self) -> float | None:
+        """What looking is worth: score minus blind."""
+        return None if self.blind is None else self.estimate.score - self.blind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +50,22 @@ class Line:
     """Category -> point; a category that is not fully evaluated is absent."""
     average: Estimate | None
     """Mean of the categories with equal weights; none if one is absent."""
+    scores: Mapping[str, Point] = field(default_factory=dict)
+    """Benchmark -> point; empty where the paper prints the means alone."""
     seeds: tuple[int, ...] = ()
     runs: tuple[str, ...] = ()
     """Digests of the models."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether a score in it is that of a part of a benchmark."""
+        return any(point.partial for point in self.points.values())
+
+    @property
+    def gain(self) -> float | None:
+        """Mean vision gain of the categories; none where there is no average."""
+        gains = [point.gain for point in self.points.values() if point.gain is not None]
+        return mean(gains) if self.average and len(gains) == len(CATEGORIES) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +77,8 @@ class OwnLines:
     """Category -> the benchmarks that every point of it is the mean of."""
     notes: tuple[str, ...]
     """What was left out or cannot be told apart by its axes, one sentence each."""
+    questions: Mapping[str, int]
+    """Benchmark -> questions that were asked, the most of any run."""
 
 
 def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Line, ...]:
@@ -75,6 +98,7 @@ def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Lin
             },
             points={name: Point(estimate=Estimate(score=score)) for name, score in model.means.items()},
             average=Estimate(score=mean(list(model.means.values()))),
+            scores={name: Point(estimate=Estimate(score=score)) for name, score in model.scores.items()},
         )
         for model in (figure6_models() if models is None else models)
     )
@@ -105,14 +129,16 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
             notes.append(
                 f"{label}: {len(models)} models differ in other settings or versions; see the digests"
             )
-            parts = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
+            shares = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
         else:
-            parts = [(label, group)]
-        for name, part in parts:
+            shares = [(label, group)]
+        for name, part in shares:
             line, lacks = _own_line(name, design, part, wanted)
             notes += [f"{name}: {lack}" for lack in lacks]
             lines.append(line)
-    return OwnLines(lines=tuple(lines), benchmarks=wanted, notes=tuple(notes))
+    asked = frame.groupby("benchmark")["n"].max()
+    questions = {str(name): int(count) for name, count in zip(asked.index, asked, strict=True)}
+    return OwnLines(lines=tuple(lines), benchmarks=wanted, notes=tuple(notes), questions=questions)
 
 
 def _found(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
@@ -129,12 +155,16 @@ def _own_line(
     """The line of the runs in `part`, and what it lacks in words."""
     models = part[["run", "seed"]].drop_duplicates().sort_values("seed")
     by_run: list[dict[str, Point]] = []
+    singles: list[dict[str, Point]] = []
     lacks: list[str] = []
     for run, seed in zip(models["run"], models["seed"], strict=True):
         rows = part[part["run"] == run]
         found = set(rows["benchmark"])
         by_run.append(
             {name: _point(rows, ids) for name, ids in wanted.items() if ids and found.issuperset(ids)}
+        )
+        singles.append(
+            {name: _point(rows, (name,)) for ids in wanted.values() for name in ids if name in found}
         )
         for name, ids in wanted.items():
             if not found.issuperset(ids):
@@ -145,15 +175,17 @@ def _own_line(
         for points in by_run
         if set(points) == set(CATEGORIES)
     ]
+    points = _points_over_runs(by_run, list(CATEGORIES))
     line = Line(
-        label=label,
+        label=f"{label} (partial)" if any(point.partial for point in points.values()) else label,
         encoder=design["encoder"],
         supervision=str(part["supervision"].iloc[0]),
         source="own",
         scale=design["scale"],
         design={axis: design[axis] for axis in DESIGN},
-        points=_points_over_runs(by_run),
+        points=points,
         average=mean_of_seeds(averages) if averages else None,
+        scores=_points_over_runs(singles, [name for ids in wanted.values() for name in ids]),
         seeds=tuple(int(seed) for seed in models["seed"]),
         runs=tuple(models["run"]),
     )
@@ -168,23 +200,31 @@ def _point(rows: pd.DataFrame, ids: Sequence[str]) -> Point:
         estimate=mean_of_benchmarks(
             [Estimate(score=float(score), low=float(low), high=float(high)) for score, low, high in intervals]
         ),
-        blind=mean(rows["blind"].tolist()),
+        blind=None if rows["blind"].isna().any() else mean(rows["blind"].tolist()),
         chance=mean(rows["chance"].tolist()),
+        partial="; ".join(f"{name}: {asked} questions" for name, asked in parts(rows).items()),
     )
 
 
-def _points_over_runs(by_run: Sequence[Mapping[str, Point]]) -> dict[str, Point]:
-    """Category -> mean over the runs that have it."""
+def _points_over_runs(by_run: Sequence[Mapping[str, Point]], names: Sequence[str]) -> dict[str, Point]:
+    """Category or benchmark, of `names` -> mean over the runs that have it."""
     points = {}
-    for category in CATEGORIES:
-        found = [run[category] for run in by_run if category in run]
+    for name in names:
+        found = [run[name] for run in by_run if name in run]
         if found:
-            points[category] = Point(
+            points[name] = Point(
                 estimate=mean_of_seeds([point.estimate for point in found]),
-                blind=mean([point.blind for point in found if point.blind is not None]),
+                blind=_mean_of_all([point.blind for point in found]),
                 chance=mean([point.chance for point in found if point.chance is not None]),
+                partial="; ".join(dict.fromkeys(point.partial for point in found if point.partial)),
             )
     return points
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    """Mean, if nothing is missing."""
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
 def to_frame(lines: Sequence[Line]) -> pd.DataFrame:
@@ -207,6 +247,8 @@ def _record(line: Line, category: str) -> dict[str, str | float | None]:
         **line.design,
         "blind": point.blind,
         "chance": point.chance,
+        "vision_gain": point.gain,
+        "partial": point.partial,
         "seeds": " ".join(str(seed) for seed in line.seeds),
         "runs": " ".join(line.runs),
     }

@@ -26,7 +26,7 @@ from analysis.errors import AnalysisError
 from analysis.paired import LEVELS, Target
 from analysis.published import CATEGORIES
 from analysis.style import write_csv
-from analysis.table import aligned
+from analysis.text import align
 from analysis.units import Credits
 from analysis.variance import Spread, Values, Variance, seed_variance
 
@@ -194,7 +194,7 @@ def _text(found: Sequence[Resolution], field: Field, wanted: float) -> str:
     if found[0].training is None:
         notes.append("no design has two seeds: how training varies is unknown and in no number")
     head = f"points that two designs of one seed each must differ by; 5 % level, power {POWER:.0%}\n"
-    return "\n".join([head, aligned(rows), *(f"note: {note}" for note in notes)])
+    return "\n".join([head, align(rows), *(f"note: {note}" for note in notes)])
 
 
 def verdict(one: Resolution) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +86,28 @@ def benchmarks() -> dict[str, tuple[str, ...]]:
     return {category: tuple(str(b) for b, c in rows if c == category) for category in CATEGORIES}
 
 
+def benchmark_names() -> dict[str, str]:
+    """Benchmark -> how the paper calls it."""
+    table = pd.read_csv(PAPER / "benchmarks.csv", dtype="str")
+    return dict(zip(table["id"], table["display"], strict=True))
+
+
+def benchmark_titles(benchmarks: Iterable[str], partial: Collection[str] = ()) -> list[str]:
+    """What figures call `benchmarks`: as the paper does, others by their name without the lab's prefix.
+
+    Of those in `partial` not every question was asked, and it stands there.
+    """
+    names = benchmark_names()
+    titles = [(each, names.get(each, each.removeprefix("lab_").replace("_", " "))) for each in benchmarks]
+    return [f"{title} (partial)" if each in partial else title for each, title in titles]
+
+
+def benchmark_images() -> dict[str, int]:
+    """Benchmark -> its number of test images."""
+    table = pd.read_csv(PAPER / "benchmarks.csv")
+    return {str(name): int(count) for name, count in zip(table["id"], table["n_images"], strict=True)}
+
+
 def recipe_scores() -> pd.DataFrame:
     """The 76 models with 16 scores each: text columns first, then one float column per benchmark."""
     texts = ["model", "architecture", "supervision", "adapter_data", "instruction_data", "vision"]
@@ -94,24 +116,81 @@ def recipe_scores() -> pd.DataFrame:
     return pd.read_csv(PAPER / "recipe_scores.csv", dtype=types)[texts + ids]
 
 
+def ratio_scores() -> pd.DataFrame:
+    """The five mixtures of the data ratio study: `experiment` (exp1 to exp5), then the benchmarks."""
+    ids = [benchmark for group in benchmarks().values() for benchmark in group]
+    types = {"experiment": "str", **dict.fromkeys(ids, "float64")}
+    return pd.read_csv(PAPER / "data_ratio_scores.csv", dtype=types)[["experiment", *ids]]
+
+
+def mixture_ratios() -> pd.DataFrame:
+    """Shares in per cent: one row per experiment (exp1 to exp5), one column per category of data."""
+    table = pd.read_csv(PAPER / "data_ratios.csv", index_col="experiment")
+    return table.rename(index=lambda name: str(name).split()[0])
+
+
+def balance_rows() -> dict[int, int]:
+    """Threshold t of the data balance study -> rows of its mixture, as the paper's table prints them."""
+    table = pd.read_csv(PAPER / "data_balance_scores.csv", dtype="str")
+    return {
+        _thousands(t): _thousands(rows) for t, rows in zip(table["threshold"], table["n_data"], strict=True)
+    }
+
+
+def _thousands(text: str) -> int:
+    """The number behind a text such as `150k`."""
+    return 1000 * int(text.removesuffix("k"))
+
+
+def data_sources() -> pd.DataFrame:
+    """Sources of Cambrian-10M: `category`, `source`, `rows`.
+
+    The paper lists what filtering took out of a source as "Filtered SOURCE"; here it is part of its source.
+    """
+    table = pd.read_csv(PAPER / "data_sources.csv")
+    table["source"] = table["source"].str.removeprefix("Filtered ")
+    table["rows"] = (1000 * table["thousands"]).round().astype("int64")
+    return table.groupby(["category", "source"], sort=False)[["rows"]].sum().reset_index()
+
+
 def recipe_models() -> list[PublishedModel]:
     """The 76 models, with MME Perception divided by 20 before it is averaged."""
-    groups, models = benchmarks(), []
-    for row in recipe_scores().to_dict(orient="records"):
-        scores = {name: to_points(name, float(row[name])) for ids in groups.values() for name in ids}
-        models.append(
-            PublishedModel(
-                model=str(row["model"]),
-                architecture=str(row["architecture"]),
-                supervision=str(row["supervision"]),
-                adapter=str(row["adapter_data"]),
-                vision=str(row["vision"]),
-                instruct=str(row["instruction_data"]),
-                means={category: mean([scores[name] for name in ids]) for category, ids in groups.items()},
-                scores=scores,
-            )
+    return [
+        PublishedModel(
+            model=str(row["model"]),
+            architecture=str(row["architecture"]),
+            supervision=str(row["supervision"]),
+            adapter=str(row["adapter_data"]),
+            vision=str(row["vision"]),
+            instruct=str(row["instruction_data"]),
+            **scored(row),
         )
-    return models
+        for row in recipe_scores().to_dict(orient="records")
+    ]
+
+
+def ratio_models() -> list[PublishedModel]:
+    """The models of the data ratio study: CLIP, no adapter data, instruction data ratio_exp1 and so on."""
+    return [
+        PublishedModel(
+            model="OpenAI CLIP",
+            architecture="ViT-L/14@336",
+            supervision="language",
+            adapter="0M",
+            vision="frozen",
+            instruct=f"ratio_{row['experiment']}",
+            **scored(row),
+        )
+        for row in ratio_scores().to_dict(orient="records")
+    ]
+
+
+def scored(row: Mapping[Hashable, object]) -> dict[str, dict[str, float]]:
+    """Scores and category means of a row with one column per benchmark."""
+    groups = benchmarks()
+    scores = {name: to_points(name, float(str(row[name]))) for ids in groups.values() for name in ids}
+    means = {category: mean([scores[name] for name in ids]) for category, ids in groups.items()}
+    return {"means": means, "scores": scores}
 
 
 def category_only_models() -> list[PublishedModel]:

@@ -24,6 +24,7 @@ from analysis.errors import AnalysisError
 from analysis.published import CATEGORIES
 from analysis.ranking import DRAWS, LEAST, Coefficient, Comparison, compare
 from analysis.style import write_csv
+from analysis.text import align
 
 SCALES = ("lab", "mini", "paper")
 
@@ -60,13 +61,10 @@ def _text(comparison: Comparison) -> str:
         few = f"too few encoders: {LEAST} are needed"
         cells = [few, ""] if one.spearman is None else [str(one.spearman), str(one.kendall)]
         rows.append([CATEGORIES.get(one.category, one.category), str(len(one.encoders)), *cells])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"{design}; beside the paper's MLP and Vicuna-1.5-7B"]
     if scale != "paper":
         lines.append(f"scale {scale} is not the paper's: only orders are compared, never scores")
-    lines += [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines.append(align(rows))
     average = comparison.agreements[-1]
     if average.encoders:
         lines += [

@@ -54,9 +54,15 @@ class Row:
     low: float
     high: float
     blind: float
+    """Not a number where nobody asked without the image, as in results of another evaluator."""
     chance: float
     majority: float
     n: int
+    """Questions that were asked."""
+    total: int
+    """Questions that the benchmark has; 0 where there is no end to them. Above `n` this is a part of it."""
+    unanswered: int
+    """Of the `n`, those whose picture could not be shown."""
     unparsed: float
     digest: str
     """Of the evaluation."""
@@ -79,6 +85,8 @@ class Results:
     """Evaluations that could not be read: where, and why."""
     superseded: int
     """Older evaluations of a run on a benchmark that has a newer one; not in the frame."""
+    unscored: Mapping[str, str]
+    """Benchmarks that were asked and cannot be scored -> why; not in the frame."""
 
 
 @contextmanager
@@ -108,17 +116,37 @@ def read_results(store: Path, *, proxy: float = 1.0) -> Results:
     """
     rows: list[Row] = []
     problems: list[str] = []
+    unscored: dict[str, str] = {}
     folder = store / "evaluate"
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         try:
-            rows.append(_row(place))
+            manifest = _manifest(place)
+            if "unscored" in (metrics := _object(manifest, "metrics")):
+                unscored[_text(_object(manifest, "axes"), "benchmark")] = _text(metrics, "unscored")
+            else:
+                rows.append(_row(manifest))
         except (OSError, ValueError) as error:
             problems.append(f"{place}: {error}")
     frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     frame = frame[frame["proxy"] == proxy]
     frame = frame.sort_values(["run", "benchmark", "created", "digest"], ignore_index=True)
     latest = frame.drop_duplicates(["run", "benchmark"], keep="last").reset_index(drop=True)
-    return Results(frame=latest, problems=tuple(problems), superseded=len(frame) - len(latest))
+    return Results(
+        frame=latest,
+        problems=tuple(problems),
+        superseded=len(frame) - len(latest),
+        unscored=dict(sorted(unscored.items())),
+    )
+
+
+def parts(frame: pd.DataFrame) -> dict[str, str]:
+    """Benchmarks of which `frame` has scores of a part -> how much was asked, such as `4 of 2,114`."""
+    part = frame[frame["total"] > frame["n"]]
+    asked = part.groupby("benchmark")[["n", "total"]].min()
+    return {
+        str(name): f"{n:,} of {total:,}"
+        for name, n, total in zip(asked.index, asked["n"], asked["total"], strict=True)
+    }
 
 
 def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
@@ -137,8 +165,8 @@ def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _row(place: Path) -> Row:
-    """One evaluation, checked field by field; ValueError or OSError says what is wrong with it."""
+def _manifest(place: Path) -> dict[str, Any]:
+    """The manifest of one evaluation; ValueError or OSError says what is wrong with it."""
     path = place / MANIFEST
     if not path.is_file():
         raise ValueError(f"no {MANIFEST}")
@@ -151,6 +179,11 @@ def _row(place: Path) -> Row:
     kind, digest = _text(manifest, "kind"), _text(manifest, "digest")
     if (kind, digest) != ("evaluate", place.name):
         raise ValueError(f"the manifest belongs to {kind} {digest}")
+    return manifest
+
+
+def _row(manifest: Mapping[str, Any]) -> Row:
+    """One evaluation, checked field by field; ValueError says what is wrong with it."""
     axes, metrics = _object(manifest, "axes"), _object(manifest, "metrics")
     encoders, benchmark = _texts(axes, "encoder"), _text(axes, "benchmark")
     category = _text(axes, "category")
@@ -158,8 +191,11 @@ def _row(place: Path) -> Row:
         raise ValueError(unknown("category", category, CATEGORIES))
     points = {
         name: to_points(benchmark, _number(metrics, name))
-        for name in ("score", "low", "high", "blind", "chance", "majority")
+        for name in ("score", "low", "high", "chance", "majority")
     }
+    is_ours = "imported" not in _object(manifest, "provenance")
+    has_blind = is_ours or "blind" in metrics
+    points["blind"] = to_points(benchmark, _number(metrics, "blind")) if has_blind else math.nan
     ends = (0.0, points["low"], points["score"], points["high"], 100.0)
     if any(left > right + ROUNDING for left, right in pairwise(ends)):
         raise ValueError(f"low, score and high are not in order from 0 to 100: {points}")
@@ -178,11 +214,20 @@ def _row(place: Path) -> Row:
         benchmark=benchmark,
         category=category,
         **points,
-        n=int(_number(metrics, "n")),
+        **_counts(metrics),
         unparsed=_number(metrics, "unparsed"),
-        digest=digest,
+        digest=_text(manifest, "digest"),
         created=_text(_object(manifest, "provenance"), "created"),
     )
+
+
+def _counts(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """Questions: asked, in all and without a picture; the last two are not said of what has no end."""
+    lacking = {"total": 0, "unanswered": 0}
+    counts = {name: int(_number({**lacking, **metrics}, name)) for name in ("n", *lacking)}
+    if (counts["total"] and counts["total"] < counts["n"]) or counts["unanswered"] > counts["n"]:
+        raise ValueError(f"more questions asked than there are, or unanswered than asked: {counts}")
+    return counts
 
 
 def _vision(axes: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from analysis.errors import AnalysisError
 from analysis.paired import BENCHMARK, Target
 from analysis.published import CATEGORIES
 from analysis.style import write_csv
-from analysis.table import aligned
+from analysis.text import align
 from analysis.variance import Spread, Values
 
 DRAWS = 2000
@@ -183,7 +183,7 @@ def _text(found: Sequence[Standing], field: Field, top: int) -> str:
             ]
             for one in here
         ]
-        blocks.append(aligned(rows))
+        blocks.append(align(rows))
     single = sum(len(design.runs) == 1 for design in field.designs)
     notes = [*field.left_out, f"{DRAWS:,} draws of questions and seeds"]
     if single:

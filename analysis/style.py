@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import matplotlib.style
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 RC: Mapping[str, object] = {
     "font.size": 7.5,
@@ -26,6 +30,7 @@ RC: Mapping[str, object] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "pdf.fonttype": 42,
+    "svg.hashsalt": "cambrian",
     "savefig.dpi": 300,
 }
 """Settings over matplotlib's defaults, for a figure that is printed at its own size."""
@@ -83,6 +88,36 @@ LOOKS: Mapping[str, Look] = {
 """Supervision -> look, in the order of legends; colours after Okabe and Ito, the fourth after Tol."""
 
 
+CATEGORY_LOOKS: Mapping[str, Look] = {
+    "general": Look(name="General", color="#56B4E9", marker="o", dashes="solid", bold_dashes="solid"),
+    "knowledge": Look(
+        name="Knowledge", color="#E69F00", marker="s", dashes=(0, (5, 1.6)), bold_dashes=(0, (2.6, 0.8))
+    ),
+    "ocr_chart": Look(
+        name="OCR & Chart",
+        color="#332288",
+        marker="^",
+        dashes=(0, (5, 1.4, 1, 1.4)),
+        bold_dashes=(0, (3, 0.7, 0.8, 0.7)),
+    ),
+    "vision_centric": Look(
+        name="Vision-Centric",
+        color="#CC79A7",
+        marker="D",
+        dashes=(0, (1.2, 1.4)),
+        bold_dashes=(0, (1, 0.8)),
+    ),
+}
+"""Category -> look, where categories and not encoders are told apart: colours that no supervision has."""
+
+WIDTH = 7.0
+"""Inches: the width of both columns of a paper."""
+CHARACTERS = 124
+"""Of a subtitle that fit into one line."""
+TITLE_SPACE, SUBTITLE_SPACE, LEGEND_SPACE = 0.22, 0.13, 0.2
+"""Inches that a title, each line of a subtitle, and a legend take."""
+
+
 def style() -> list[str | dict[str, object]]:
     """What `matplotlib.style.context` takes: the library's defaults, whatever the user's own, then ours."""
     return ["default", dict(RC)]
@@ -109,8 +144,65 @@ def spread(heights: Sequence[float], gap: float, low: float, high: float) -> lis
     return placed
 
 
+def new_figure(height: float, title: str, subtitle: str, handles: Sequence[Artist] = ()) -> Figure:
+    """Make a figure with `height` inches below its title and legend, in which panels arrange themselves.
+
+    `handles` are what the legend explains; it is one row.
+    """
+    head = TITLE_SPACE + SUBTITLE_SPACE * len(textwrap.wrap(subtitle, CHARACTERS)) + 0.06
+    whole = height + head + (LEGEND_SPACE if handles else 0.0)
+    figure = Figure(figsize=(WIDTH, whole), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0.0, 0.0, 1.0, height / whole))
+    write_title(figure, title, subtitle, left=0.08)
+    if handles:
+        legend = figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0.03 / WIDTH, 1 - head / whole),
+            ncols=len(handles),
+            frameon=False,
+            handlelength=2.4,
+            columnspacing=1.1,
+            handletextpad=0.5,
+            borderaxespad=0.0,
+            borderpad=0.2,
+        )
+        legend.set_in_layout(False)
+    return figure
+
+
+def write_title(figure: Figure, title: str, subtitle: str, *, left: float) -> None:
+    """Write both above the panels of `figure`, `left` inches from its edge."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.wrap(subtitle, CHARACTERS)
+    rows = [(title, 8.5, "bold", "black"), *((line, 7, "normal", "#444444") for line in lines)]
+    for row, (text, size, weight, color) in enumerate(rows):
+        below = 0.14 if row == 0 else TITLE_SPACE + SUBTITLE_SPACE * (row - 0.5) + 0.015
+        figure.text(
+            *(left / width, 1 - below / height, text),
+            fontsize=size,
+            fontweight=weight,
+            color=color,
+            va="center",
+        )
+
+
+def supervision_handles(supervisions: Iterable[str]) -> list[Line2D]:
+    """What a legend says of each of `supervisions`, in the order of `LOOKS`."""
+    there = set(supervisions)
+    return [
+        Line2D(
+            [], [], color=look.color, marker=look.marker, linestyle=look.dashes, label=look.name, markersize=4
+        )
+        for supervision, look in LOOKS.items()
+        if supervision in there
+    ]
+
+
 def save(figure: Figure, points: pd.DataFrame, out: Path, name: str) -> list[Path]:
-    """Write NAME.png, NAME.pdf and NAME.csv into `out`: whole or not at all, and without a date inside."""
+    """Write NAME.png, .pdf, .svg and .csv into `out`: each whole or not at all, and without a date inside."""
     out.mkdir(parents=True, exist_ok=True)
     with matplotlib.style.context(style()):
         _write(
@@ -118,13 +210,20 @@ def save(figure: Figure, points: pd.DataFrame, out: Path, name: str) -> list[Pat
         )
         undated = {"CreationDate": None, "Creator": None, "Producer": None}
         _write(out / f"{name}.pdf", lambda path: figure.savefig(path, format="pdf", metadata=undated))
+        bare = {"Date": None, "Creator": None}
+        _write(out / f"{name}.svg", lambda path: figure.savefig(path, format="svg", metadata=bare))
     write_csv(points, out / f"{name}.csv")
-    return [out / f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
+    return [out / f"{name}.{kind}" for kind in ("png", "pdf", "svg", "csv")]
 
 
 def write_csv(points: pd.DataFrame, path: Path) -> None:
     """Write `points` to `path` with ten significant digits."""
     _write(path, lambda draft: points.to_csv(draft, index=False, float_format="%.10g", lineterminator="\n"))
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write `text` to `path`."""
+    _write(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

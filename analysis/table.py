@@ -20,6 +20,7 @@ from analysis.lines import Line, to_frame
 from analysis.published import CATEGORIES
 from analysis.statistics import Estimate, mean
 from analysis.style import write_csv
+from analysis.text import align
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,26 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def text_table(lines: Sequence[Line], *, blind: bool = False) -> str:
     """`lines` from best to worst average, with intervals where there are any, and the level of chance.
 
-    `blind` adds to each cell what the same model scores without the image.
+    `blind` adds to each cell what the same model scores without the image, and the mean gain of seeing it.
     """
     ordered = sorted(lines, key=lambda line: line.average.score if line.average else -1.0, reverse=True)
-    rows = [["", "supervision", "seeds", *CATEGORIES.values(), "average"]]
+    rows = [
+        ["", "supervision", "seeds", *CATEGORIES.values(), "average", *(["vision gain"] if blind else [])]
+    ]
     for line in ordered:
         cells = [_cell(line, category, blind=blind) for category in CATEGORIES]
         seeds = ",".join(str(seed) for seed in line.seeds) or "-"
-        rows.append([line.label, line.supervision, seeds, *cells, _interval(line.average)])
+        gain = [_signed(line.gain)] if blind else []
+        rows.append([line.label, line.supervision, seeds, *cells, _interval(line.average), *gain])
     chance = [_chance(ordered, category) for category in CATEGORIES]
     if any(chance):
-        rows.append(["chance", "", "", *chance, ""])
-    return aligned(rows)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as lines of text, with columns of equal width."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+        rows.append(["chance", "", "", *chance, *[""] * (len(rows[0]) - 3 - len(chance))])
+    return align(rows)
 
 
 def _cell(line: Line, category: str, *, blind: bool) -> str:
@@ -78,6 +74,10 @@ def _cell(line: Line, category: str, *, blind: bool) -> str:
     point = line.points[category]
     without_image = f" blind {point.blind:.1f}" if blind and point.blind is not None else ""
     return _interval(point.estimate) + without_image
+
+
+def _signed(points: float | None) -> str:
+    return "-" if points is None else f"{points:+.1f}"
 
 
 def _interval(estimate: Estimate | None) -> str:

@@ -141,7 +141,7 @@ class Accumulator:
             norm=self._norm(wholes, pieces),
             stop=stopping > 0,
             batch=share.batch,
-            amount=Amount(*map(int, counts[:3]), *counts[3:]),
+            amount=Amount(*map(int, counts[:-1]), *counts[-1:]),
             left_out=tuple(self._workers.gather(left_out)) if missing else (),
         )
 

@@ -66,6 +66,10 @@ def read_data(
     values = {"name": source if own else node["name"], "examples": examples or 0, "source": source}
     values["response_format"] = node.get("response_format", WITH)
     if values["response_format"] == WITHOUT:
+        if not real:
+            what = "response_format 'without', which is about the study's sources,"
+            notes.missing.append(f"{what} does not exist at scale={at.scale}")
+            return None
         values["name"] += "-no-format"  # results are told apart by it
     data = read(Data, values, axis, notes.faults)
     if data is None:
@@ -101,8 +105,6 @@ def _found(
     """
     if data.response_format not in RESPONSE_FORMATS:
         raise UserError(unknown_name("response_format", data.response_format, RESPONSE_FORMATS))
-    if data.response_format == WITHOUT and not real:
-        raise UserError("response_format=without is about the study's sources; the lab has none")
     if not real or data.source is None:
         return data
     place = find_place(machine.place, data.source)

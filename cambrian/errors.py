@@ -29,6 +29,21 @@ class BadImageError(DataError):
         return BadImageError, (self.path, self.reason)
 
 
+class BadExampleError(DataError):
+    """A conversation that cannot be trained on, and why; whoever trains leaves it out and counts it."""
+
+    def __init__(self, name: str, reason: str, decoded: str, tokens: int) -> None:
+        self.name = name
+        self.reason = reason
+        self.decoded = decoded
+        self.tokens = tokens
+        super().__init__(f"example '{name}' {reason}. Decoded: {decoded}")
+
+    def __reduce__(self) -> tuple[type[BadExampleError], tuple[str, str, str, int]]:
+        """Let it come back from another process."""
+        return BadExampleError, (self.name, self.reason, self.decoded, self.tokens)
+
+
 class ConfigError(UserError):
     """All faults of a configuration at once, one line each."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
@@ -64,14 +65,20 @@ class LeftOuts:
             if one.index not in self._found:
                 self._found[one.index] = one
                 if speak:
-                    logger.warning("left out example '%s': %s", one.id, one.reason)
+                    logger.warning("left out example %s: %s", _named(one), one.reason)
         count = len(self._found)
         if count >= LEAST_LEFT_OUT and count > MOST_LEFT_OUT * seen:
-            first = "; ".join(f"'{one.id}': {one.reason}" for one in self.found[:NAMED])
+            first = "; ".join(f"{_named(one)}: {one.reason}" for one in self.found[:NAMED])
             raise DataError(
                 f"{count:,} of the first {seen:,} examples cannot be used, and at most {MOST_LEFT_OUT:.0%} "
-                f"may be left out; is it the right folder of images? The first are {first}"
+                f"may be left out; is it the right folder of images, and is the context long "
+                f"enough? The first are {first}"
             )
+
+    def facts(self) -> dict[str, Any]:
+        """Count them, in all and by kind."""
+        kinds = Counter(one.kind for one in self.found)
+        return {"left_out": len(self._found), "left_out_kinds": dict(kinds.most_common())}
 
     def state(self) -> list[dict[str, Any]]:
         """Give plain values for a checkpoint."""
@@ -80,6 +87,10 @@ class LeftOuts:
     def load(self, state: Iterable[Mapping[str, Any]]) -> None:
         """Take what a checkpoint held."""
         self._found = {one["index"]: LeftOut(**one) for one in state}
+
+
+def _named(example: LeftOut) -> str:
+    return f"'{example.id}'" + (f" ({example.place})" if example.place else "")
 
 
 def find_spikes(curves: Mapping[str, Sequence[float]]) -> list[str]:

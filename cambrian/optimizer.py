@@ -81,6 +81,15 @@ def make_optimizer(groups: Sequence[ParameterGroup], betas: tuple[float, float])
     return torch.optim.AdamW(members, betas=betas, fused=True)
 
 
+def prepare_step(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], factor: float) -> None:
+    """Set the rates of the coming step, `factor` times their peaks, and hand on gradients where need be."""
+    for group, settings in zip(groups, optimizer.param_groups, strict=True):
+        settings["lr"] = group.lr * factor
+        for parameter, held in zip(group.parameters, settings["params"], strict=True):
+            if held is not parameter:  # it is divided, and the optimizer works on the rows that are here
+                held.grad = None if parameter.grad is None else local(parameter.grad)
+
+
 def cosine_factor(step: int, *, steps: int, warmup_fraction: float) -> float:
     """Factor on the learning rates at 0-based `step`: a linear warm-up to 1, then half a cosine towards 0.
 

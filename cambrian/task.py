@@ -21,6 +21,10 @@ class LeftOut:
     """Its place in the corpus."""
     id: str
     reason: str
+    place: str = ""
+    """File and line of its row; empty where it comes from no file."""
+    kind: str = ""
+    """The reason without what is particular to this example."""
 
 
 class Amount(NamedTuple):
@@ -31,6 +35,10 @@ class Amount(NamedTuple):
     """Positions of a sequence model without padding."""
     positions: int = 0
     """The same with padding."""
+    cut_examples: int = 0
+    """Of the examples, those that were longer than the context."""
+    cut_tokens: int = 0
+    """What was cut off them, in tokens."""
     flops: float = 0.0
     """Of a forward and backward pass without padding and without anything computed twice."""
 

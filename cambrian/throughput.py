@@ -18,6 +18,8 @@ class Meter:
         self._started = self._read = 0.0
         self._waited = self._waited_before = 0.0
         self._amount = self._recent = Amount()
+        self.before = Amount()
+        """What earlier sessions computed; no part of any rate."""
 
     def start(self) -> None:
         """Start the clock."""
@@ -36,6 +38,11 @@ class Meter:
         """Count what one step computed, in all workers."""
         self._amount = total_amount([self._amount, amount])
         self._recent = total_amount([self._recent, amount])
+
+    @property
+    def total(self) -> Amount:
+        """What was computed in all sessions."""
+        return total_amount([self.before, self._amount])
 
     def read(self) -> dict[str, float]:
         """Rates since the last reading.

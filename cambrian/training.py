@@ -23,13 +23,13 @@ from cambrian.optimizer import (
     Schedule,
     cosine_factor,
     make_optimizer,
+    prepare_step,
     read_schedule,
     split_decay,
 )
 from cambrian.preemption import Preempted
 from cambrian.runtime import SilentTracker, Tracker
-from cambrian.shards import local
-from cambrian.task import LeftOut, Task
+from cambrian.task import Amount, LeftOut, Task
 from cambrian.throughput import Meter
 from cambrian.training_state import not_finite, restore, state_of
 from cambrian.workers import Dismissed, Workers, current_workers
@@ -92,6 +92,8 @@ class FitResult:
     """Steps that a checkpoint saved from being repeated; 0 when started afresh."""
     left_out: tuple[LeftOut, ...]
     """Examples that could not be used, of all workers and all sessions."""
+    amount: Amount
+    """What was computed, by all workers in all sessions."""
     spikes: int
     """Steps at which the loss or the gradient leapt, by `cambrian.guards.find_spikes`."""
 
@@ -148,6 +150,7 @@ def fit(task: Task[Any], schedule: Schedule, conditions: Conditions) -> FitResul
         seconds=loop.seconds,
         resumed_step=resumed_step,
         left_out=loop.left_outs.found,
+        amount=loop.meter.total,
         spikes=loop.spikes,
     )
 
@@ -209,11 +212,7 @@ class _Loop:
         for gradient in sums.gradients:
             gradient.mul_(clipping / sums.weight)
         factor = cosine_factor(self.step, steps=schedule.steps, warmup_fraction=schedule.warmup_fraction)
-        for group, settings in zip(self._groups, self._optimizer.param_groups, strict=True):
-            settings["lr"] = group.lr * factor
-            for parameter, held in zip(group.parameters, settings["params"], strict=True):
-                if held is not parameter:  # it is divided, and the optimizer works on the rows that are here
-                    held.grad = None if parameter.grad is None else local(parameter.grad)
+        prepare_step(self._optimizer, self._groups, factor)
         self._optimizer.step()
         self._task.after_step(self.step)
         self.losses.append(mean)
@@ -242,7 +241,9 @@ class _Loop:
             "workers": self._workers.count,
             "micro_batch": self._accumulator.micro_batch,
             "recomputed_activations": self._accumulator.recomputes,
-            "left_out": len(self.left_outs.found),
+            **self.left_outs.facts(),
+            "cut_examples": self.meter.total.cut_examples,
+            "cut_tokens": self.meter.total.cut_tokens,
             "spikes": self.spikes,
             **self.meter.overall(),
         }
@@ -272,6 +273,7 @@ class _Loop:
             "norms": self._norms,
             "spikes": self.spikes,
             "left_out": self.left_outs.state(),
+            "amount": list(self.meter.total),
             "seconds": self.seconds,
             **state_of(modules, self._groups, self._optimizer),
         }
@@ -293,4 +295,5 @@ class _Loop:
         self.step, self.losses, self.seconds = state["step"], state["losses"], state["seconds"]
         self._norms, self.spikes = state["norms"], state["spikes"]
         self.left_outs.load(state["left_out"])
+        self.meter.before = Amount(*state["amount"])
         logger.info("resumed at step %d of %d", self.step, self._schedule.steps)

@@ -1,4 +1,4 @@
-"""What all tests share: object storage on this machine."""
+"""What all tests share: object storage on this machine, and the order in which files are begun."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from cambrian.sweep.bucket import Bucket
+
+LONGEST = (
+    "test_study.py",
+    "test_execute_ray.py",
+    "test_wandb_online.py",
+    "test_llava_export.py",
+    "test_faults.py",
+    "test_scale_paper.py",
+)
+"""Files that take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: of several processes none is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

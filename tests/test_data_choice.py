@@ -234,7 +234,10 @@ def test_the_whole_file_goes_before_its_sources(sources: Path) -> None:
             "unknown group of sources 'al'; did you mean 'all'?",
         ),
         ((*MIXED, "instruct.response_format=none"), "unknown response_format 'none'"),
-        (("instruct=737k", "instruct.response_format=without"), "the lab has none"),
+        (
+            ("instruct=737k", "instruct.response_format=without"),
+            "response_format 'without', which is about the study's sources, does not exist at scale=lab",
+        ),
     ],
 )
 def test_what_no_mixture_is_is_refused(sources: Path, words: tuple[str, ...], message: str) -> None:

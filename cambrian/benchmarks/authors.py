@@ -72,6 +72,9 @@ def _first_word_before_full_stop(raw: str, question: Question) -> float:
 
 
 def _option_text(question: Question) -> str:
+    """The text behind the right letter; of a question without options the answer itself."""
+    if not question.options:
+        return question.answer.lower()
     return question.options[string.ascii_uppercase.index(question.answer)].lower()
 
 

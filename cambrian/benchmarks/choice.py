@@ -12,9 +12,10 @@ import re
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from cambrian.benchmarks.quantities import quantity
-from cambrian.benchmarks.text import corrections, normalise, normalise_options, plain, refuses
+from cambrian.benchmarks.text import corrections, normalise, plain, refuses
 from cambrian.benchmarks.wrapping import unwrap
 
 _CLOSE = r"[)\]}]?"
@@ -63,35 +64,64 @@ _NEGATION = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Options:
     """Letters and normalised texts of a question's options."""
 
-    texts: tuple[str, ...]
+    given: tuple[str, ...]
 
-    @property
+    @cached_property
     def letters(self) -> str:
-        return string.ascii_uppercase[: len(self.texts)]
+        return string.ascii_uppercase[: len(self.given)]
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(normalise(plain(option)) for option in self.given)
+
+    @cached_property
+    def quantities(self) -> list[tuple[str, str] | None]:
+        return [quantity(option) for option in self.given]
+
+    @cached_property
+    def have_refusal(self) -> bool:
+        """Whether one of them says that it cannot be told."""
+        return any(refuses(option) for option in self.given)
+
+    @cached_property
+    def have_denial(self) -> bool:
+        """Whether one of them denies something."""
+        words = " | ".join(self.texts)
+        return bool(_NEGATION.search(words) or _NEGATED_CLAUSE.search(words))
+
+    @cached_property
+    def anywhere(self) -> re.Pattern[str] | None:
+        """Finds them in normalised text; of overlapping ones the longest."""
+        names = sorted((name for name in set(self.texts) if name), key=len, reverse=True)
+        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)") if names else None
 
     def named(self, text: str) -> str | None:
         """Letter of the one option whose text is exactly `text` (normalised)."""
         return self.letters[self.texts.index(text)] if text and self.texts.count(text) == 1 else None
 
     def mentioned(self, text: str) -> set[str]:
-        """Letters of the options whose texts occur in `text`; of overlapping ones the longest."""
-        names = sorted((name for name in set(self.texts) if name), key=len, reverse=True)
-        if not names:
+        """Letters of the options whose texts occur in `text`."""
+        if self.anywhere is None:
             return set()
-        pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)")
-        found = set(pattern.findall(normalise_words(text)))
+        found = set(self.anywhere.findall(normalise_words(text)))
         return {letter for letter, name in zip(self.letters, self.texts, strict=True) if name in found}
+
+
+@lru_cache(maxsize=4096)
+def _known(options: tuple[str, ...]) -> _Options:
+    # A question is answered with the image and without, and many share their options.
+    return _Options(options)
 
 
 def parse_choice(raw: str, options: Sequence[str]) -> str | None:
     """Read which option `raw` chooses: its upper-case letter, or None."""
     assert 0 < len(options) <= len(string.ascii_uppercase), f"{len(options)} options"
     text = plain(unwrap(raw))
-    known = _Options(texts=normalise_options(tuple(map(plain, options))))
+    known = _known(tuple(options))
     for tail in corrections(text):
         letter = _outright(_ITS.sub("", tail, count=1), known) or _only(_declared(tail, known))
         if letter:
@@ -103,15 +133,14 @@ def parse_choice(raw: str, options: Sequence[str]) -> str | None:
     for evidence in (_declared(affirmed, known), _declared_text(affirmed, known)):
         if evidence:
             return _only(evidence)
-    refusal_is_an_option = any(refuses(option) for option in options)
     hedged, _, rest = text.rpartition(" but ")
-    if not refusal_is_an_option and refuses(text):
+    if not known.have_refusal and refuses(text):
         if not hedged or refuses(rest):
             return None
         affirmed = _affirmed(rest, known)
     marked = _labels(affirmed, _MARKED, known) | _label_before_text(affirmed, known)
     found = marked or known.mentioned(affirmed.rpartition(" but ")[2])
-    return _only(found) or (None if marked else _quantity(raw, options))
+    return _only(found) or (None if marked else _quantity(raw, known))
 
 
 _ITS = re.compile(
@@ -129,15 +158,14 @@ def _outright(text: str, options: _Options) -> str | None:
     return None if _LABEL_FIRST.match(text) else options.named(normalise(text))
 
 
-def _quantity(raw: str, options: Sequence[str]) -> str | None:
+def _quantity(raw: str, options: _Options) -> str | None:
     """The one option with the quantity that the text gives, where all options are quantities."""
-    offered = [quantity(option) for option in options]
-    found = quantity(raw)
-    if found is None or None in offered:
+    found = None if None in options.quantities else quantity(raw)
+    if found is None:
         return None
     fitting = [
         letter
-        for letter, option in zip(string.ascii_uppercase, offered, strict=False)
+        for letter, option in zip(options.letters, options.quantities, strict=True)
         if option and option[0] == found[0] and (option[1] == found[1] or not option[1] or not found[1])
     ]
     return fitting[0] if len(fitting) == 1 else None
@@ -206,8 +234,7 @@ def _label_before_text(text: str, options: _Options) -> set[str]:
 
 def _affirmed(text: str, options: _Options) -> str:
     """`text` without the clauses that deny something, unless denial is what an option says."""
-    option_words = " | ".join(options.texts)
-    if _NEGATION.search(option_words) or _NEGATED_CLAUSE.search(option_words):
+    if options.have_denial:
         return text
     pieces = []
     for piece in _CLAUSE.split(text):

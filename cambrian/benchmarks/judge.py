@@ -1,6 +1,7 @@
 """How far a language model that judges answers agrees with the matcher, on one stored evaluation.
 
 `python -m cambrian.benchmarks.judge STORE/evaluate/DIGEST --endpoint URL --model NAME`. It changes no score.
+Of a benchmark that only a model can judge (MM-Vet), it says how many answers this judge takes for right.
 Questions, accepted answers and replies are sent to the address; no picture is.
 """
 
@@ -13,9 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cambrian.benchmarks.judging import Judge, Opinion
-from cambrian.benchmarks.records import PREDICTIONS_FILE, QUESTIONS_FILE, read_predictions, read_questions
-from cambrian.benchmarks.rescore import rescore
-from cambrian.errors import leaving_on_user_error
+from cambrian.benchmarks.metrics import accuracy
+from cambrian.benchmarks.records import (
+    PREDICTIONS_FILE,
+    QUESTIONS_FILE,
+    Question,
+    read_predictions,
+    read_questions,
+)
+from cambrian.benchmarks.rescore import read_manifest, rescore
+from cambrian.errors import UserError, leaving_on_user_error
 
 _SHOWN = 10
 """Disagreements that are printed."""
@@ -48,13 +56,23 @@ def agreement(matcher: Sequence[bool], judge: Sequence[bool]) -> Agreement:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the agreement, the disagreements and the cost; 1 if the judge had no opinion of anything."""
+    """Print the agreement, the disagreements and the cost; 1 if the judge had no opinion of anything.
+
+    Raises:
+        UserError: if there is nothing to judge by, or the judge cannot be asked.
+    """
     given = _parser().parse_args(arguments)
-    verdicts = rescore(given.entry).verdicts
+    unscored = read_manifest(given.entry)["metrics"].get("unscored")
+    verdicts = () if unscored else rescore(given.entry).verdicts
     questions = read_questions(given.entry / QUESTIONS_FILE)
+    if unscored and not all(question.answer for question in questions):
+        raise UserError(f"{given.entry} has no accepted answers to judge by: {unscored}")
     replies = {one.id: one.raw for one in read_predictions(given.entry / PREDICTIONS_FILE) if one.vision}
     judge = Judge(given.endpoint, given.model, key_variable=given.key_variable, cache=given.cache)
     opinions = judge.ask_all([(question, replies[question.id]) for question in questions])
+    if unscored:
+        print(_cost(opinions, given.price))
+        return _alone(questions, opinions)
     # Half-right answers, of the benchmarks that know them, count as right from a half on.
     right = [verdict.sighted_credit >= 0.5 for verdict in verdicts]
     judged = [(one, opinion.right) for one, opinion in zip(right, opinions, strict=True)]
@@ -71,6 +89,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{found.n} of {len(judged)} answers judged: matcher {found.matcher:.2f}, judge {found.judge:.2f}, "
         f"alike {found.same:.2f}%, kappa {found.kappa:.3f}"
+    )
+    return 0
+
+
+def _alone(questions: Sequence[Question], opinions: Sequence[Opinion]) -> int:
+    """Print how many answers the judge takes for right, where no matcher can read them."""
+    pairs = zip(questions, opinions, strict=True)
+    judged = [(float(one.right), question.image) for question, one in pairs if one.right is not None]
+    if not judged:
+        print(f"the judge said neither yes nor no of any of {len(questions)} answers")
+        return 1
+    found = accuracy([right for right, _ in judged], [image for _, image in judged])
+    print(
+        f"{len(judged)} of {len(questions)} answers judged: {found.value:.2f} [{found.low:.2f}, "
+        f"{found.high:.2f}] % right to this judge; the benchmark's own gives degrees from 0 to 1"
     )
     return 0
 

@@ -13,7 +13,7 @@ _SHOWN = 10
 
 
 def pair_predictions(
-    name: str, questions: Sequence[Question], predictions: Iterable[Prediction]
+    name: str, questions: Sequence[Question], predictions: Iterable[Prediction], visions: Sequence[bool]
 ) -> dict[tuple[str, bool], str]:
     """Raw answers by question id and vision, or an error about every id that is not there exactly once."""
     if not questions:
@@ -24,12 +24,13 @@ def pair_predictions(
     for prediction in predictions:
         given[prediction.id, prediction.vision] += 1
         raw[prediction.id, prediction.vision] = prediction.raw
-    wanted = [(key, vision) for key in asked for vision in (True, False)]
+    wanted = [(key, vision) for key in asked for vision in visions]
     faults = {
         "duplicate questions": [key for key, count in asked.items() if count > 1],
         "missing predictions": [_shown(key) for key in wanted if key not in given],
         "duplicate predictions": [_shown(key) for key, count in given.items() if count > 1],
         "predictions for unknown questions": [_shown(key) for key in given if key[0] not in asked],
+        "unexpected predictions": [_shown(key) for key in given if key[0] in asked and key[1] not in visions],
     }
     lines = [f"  - {len(ids)} {what}: {list_some(ids)}" for what, ids in faults.items() if ids]
     if lines:

@@ -24,16 +24,26 @@ def rescore(directory: Path, protocol: str = STRICT) -> Score:
     """Score one stored evaluation again, by either protocol.
 
     Raises:
-        UserError: if its files are missing, damaged, or do not fit each other, or if the authors have no
-            scorer for its benchmark.
+        UserError: if its files are missing, damaged, or do not fit each other, or if there is no scorer for
+            its benchmark.
     """
-    recipe = _manifest(directory)["recipe"]
+    manifest = read_manifest(directory)
+    if "unscored" in manifest["metrics"]:
+        raise UserError(
+            f"{manifest['recipe']['benchmark']['id']} has no score: {manifest['metrics']['unscored']}"
+        )
     return score(
-        rules_of(recipe["benchmark"]),
+        rules_of(manifest["recipe"]["benchmark"]),
         read_questions(directory / QUESTIONS_FILE),
         read_predictions(directory / PREDICTIONS_FILE),
         protocol=protocol,
+        blind=manifest["recipe"].get("blind", True),
     )
+
+
+def format_points(value: float | None, sign: str = "") -> str:
+    """Write a score or a difference; a hyphen where there is none."""
+    return "-" if value is None else f"{value:{sign}.2f}"
 
 
 def differences(stored: Mapping[str, Any], again: Mapping[str, float | int]) -> list[str]:
@@ -75,8 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _line(directory: Path, protocol: str) -> tuple[str, bool]:
     name = directory.name[:12]
     try:
-        manifest = _manifest(directory)
+        manifest = read_manifest(directory)
         benchmark = manifest["recipe"]["benchmark"]["id"]
+        if "unscored" in manifest["metrics"]:
+            return f"{name}  {benchmark:24s} no score: {manifest['metrics']['unscored']}", True
         if protocol == PAPER and benchmark not in AUTHORS:
             return f"{name}  {benchmark:24s} the authors have no scorer for it", True
         again = rescore(directory, protocol)
@@ -87,7 +99,10 @@ def _line(directory: Path, protocol: str) -> tuple[str, bool]:
             found += unit_differences(read_units(units), again)
     except (UserError, KeyError, TypeError, OSError) as error:
         return f"{name}  UNREADABLE  {error}", False
-    numbers = f"{again.score:6.2f} [{again.low:.2f}, {again.high:.2f}]  blind {again.blind:6.2f}  n {again.n}"
+    numbers = (
+        f"{again.score:6.2f} [{again.low:.2f}, {again.high:.2f}]  blind {format_points(again.blind):>6}  "
+        f"vision gain {format_points(again.vision_gain, '+'):>6}  n {again.n}"
+    )
     read = f"unparsed {again.unparsed:.1f}%" if protocol == STRICT else f"crashes {again.unparsed:.1f}%"
     total = stored.get("total", again.n)
     whole = f"  PARTIAL: {again.n} of {total} questions" if total > again.n else ""
@@ -100,10 +115,15 @@ def _line(directory: Path, protocol: str) -> tuple[str, bool]:
 def _as_stored(stored: Mapping[str, Any], again: Score) -> dict[str, float]:
     """The authors' numbers under the names that the strict protocol stores them by, if it did."""
     numbers = {"paper_score": again.score, "paper_blind": again.blind}
-    return {name: value for name, value in numbers.items() if name in stored}
+    return {name: value for name, value in numbers.items() if name in stored and value is not None}
 
 
-def _manifest(directory: Path) -> dict[str, Any]:
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Read what is known of a stored evaluation.
+
+    Raises:
+        UserError: if it is not JSON.
+    """
     path = directory / "manifest.json"
     try:
         manifest = json.loads(path.read_bytes())

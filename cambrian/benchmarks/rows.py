@@ -22,6 +22,8 @@ class Benchmark(Rules):
     """Where the questions come from: `lab` is the procedural world, `hub` are published data sets."""
     questions: int = 0
     """All that there are; 0 where there is no end to them."""
+    unscored: str = ""
+    """Why it has no score: it is asked, and its answers are stored."""
 
     def recipe(self, content: str = "") -> dict[str, Any]:
         """What determines an evaluation's result; names and groupings for figures are not part of it.
@@ -36,4 +38,5 @@ class Benchmark(Rules):
             "cluster": self.cluster,
             "max_new_tokens": self.max_new_tokens,
             "source": self.source,
+            **({"unscored": self.unscored} if self.unscored else {}),
         }

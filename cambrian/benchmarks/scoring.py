@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from cambrian.benchmarks.authors import AUTHORS
@@ -12,6 +12,7 @@ from cambrian.benchmarks.matchers import Matcher, find_matcher
 from cambrian.benchmarks.metrics import percent
 from cambrian.benchmarks.pairing import list_some, pair_predictions
 from cambrian.benchmarks.records import Prediction, Question
+from cambrian.benchmarks.result import Score, Verdict
 from cambrian.benchmarks.totals import METRICS, Item, Metric, Total
 from cambrian.errors import UserError, unknown_name
 
@@ -42,94 +43,46 @@ class Rules:
 CLUSTERS = ("image", "item")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """One question, judged."""
-
-    id: str
-    image: str
-    wanted: str
-    """The benchmark's answer in canonical form, of several the first."""
-    sighted: str | None
-    """What was answered with the image; None where the text held no answer."""
-    blind: str | None
-    sighted_credit: float
-    """From 0 to 1; between them only where the benchmark's measure knows half-right answers."""
-    blind_credit: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """The result of one model on one benchmark; everything but counts in percent, MME's scores to 2000."""
-
-    benchmark: str
-    n: int
-    """Questions."""
-    images: int
-    """Different images among them."""
-    score: float
-    low: float
-    """Lower end of the 95 % interval of `score`."""
-    high: float
-    blind: float
-    """Score of the same model without the image."""
-    blind_low: float
-    blind_high: float
-    chance: float
-    """Expected score of guessing among each question's own options."""
-    majority: float
-    """Score of always giving the most frequent answer."""
-    unparsed: float
-    """Share of answers in which the matcher found none; they count as wrong."""
-    blind_unparsed: float
-    details: Mapping[str, float] = field(default_factory=dict)
-    """What only some benchmarks have: F1, the score of each part, the score by the authors' protocol."""
-    verdicts: tuple[Verdict, ...]
-    """In the order of the questions."""
-
-    def metrics(self) -> dict[str, float | int]:
-        """The numbers for a manifest."""
-        names = (field.name for field in fields(self))
-        kept = (name for name in names if name not in ("benchmark", "verdicts", "details"))
-        return {**{name: getattr(self, name) for name in kept}, **self.details}
-
-
 def score(
     benchmark: Rules,
     questions: Sequence[Question],
     predictions: Iterable[Prediction],
     *,
     protocol: str = STRICT,
+    blind: bool = True,
 ) -> Score:
     """Score the predictions with and without the image, each matched to its question by id.
+
+    Not `blind` are those of others, who did not ask without the image.
 
     Protocol `strict` reads an answer with the benchmark's matcher; its details say what the authors' scorer
     would give, where there is one. Protocol `paper` is that scorer.
 
     Raises:
         UserError: if there is no question, a group that is not whole, an answer that the matcher cannot read,
-            not exactly one prediction per question with the image and one without (all faulty ids are
-            listed), or if the authors' protocol does not know the benchmark.
+            not exactly one prediction per question with the image and, if `blind`, one without (all faulty
+            ids are listed), or if the authors' protocol does not know the benchmark.
     """
     if protocol not in PROTOCOLS:
         raise UserError(unknown_name("protocol", protocol, PROTOCOLS))
     stored = list(predictions)
-    answered = pair_predictions(benchmark.id, questions, stored)
+    visions = (True, False) if blind else (True,)
+    answered = pair_predictions(benchmark.id, questions, stored, visions)
     items = [item_of(benchmark, question) for question in questions]
     _check_groups(benchmark, items)
     if protocol == PAPER and benchmark.id not in AUTHORS:
         raise UserError(
             f"{benchmark.id}: the authors of the paper have no scorer for it; there is only '{STRICT}'"
         )
-    strict = _strict(benchmark, questions, items, answered)
+    strict = _strict(benchmark, questions, items, answered, blind=blind)
     if benchmark.id not in AUTHORS:
         return strict
     order = [prediction.id for prediction in stored if prediction.vision]
     paper = _paper(strict, questions, items, answered, order)
     if protocol == PAPER:
         return paper
-    shown = {"paper_score": paper.score, "paper_blind": paper.blind}
-    return replace(strict, details={**strict.details, **shown})
+    by_paper = {"paper_score": paper.score, **({} if paper.blind is None else {"paper_blind": paper.blind})}
+    return replace(strict, details={**strict.details, **by_paper})
 
 
 def _strict(
@@ -137,6 +90,8 @@ def _strict(
     questions: Sequence[Question],
     items: Sequence[Item],
     answered: Mapping[tuple[str, bool], str],
+    *,
+    blind: bool,
 ) -> Score:
     matcher, metric = find_matcher(benchmark.matcher), METRICS[benchmark.metric]
     targets = [_targets(benchmark.id, matcher, question) for question in questions]
@@ -146,7 +101,7 @@ def _strict(
     )
     credits = [verdict.sighted_credit for verdict in verdicts]
     sighted = metric.total(items, credits)
-    blind = metric.total(items, [verdict.blind_credit for verdict in verdicts])
+    unseen = metric.total(items, [verdict.blind_credit for verdict in verdicts]) if blind else None
     wanted = [verdict.wanted for verdict in verdicts]
     return Score(
         benchmark=benchmark.id,
@@ -155,13 +110,13 @@ def _strict(
         score=sighted.value,
         low=sighted.low,
         high=sighted.high,
-        blind=blind.value,
-        blind_low=blind.low,
-        blind_high=blind.high,
+        blind=unseen and unseen.value,
+        blind_low=unseen and unseen.low,
+        blind_high=unseen and unseen.high,
         chance=chance_of(matcher, metric, questions, items),
         majority=majority_of(matcher, metric, questions, items, targets),
         unparsed=percent([verdict.sighted is None for verdict in verdicts]),
-        blind_unparsed=percent([verdict.blind is None for verdict in verdicts]),
+        blind_unparsed=percent([verdict.blind is None for verdict in verdicts]) if blind else None,
         details={
             **metric.details([verdict.sighted for verdict in verdicts], wanted),
             **_parts(items, credits, metric.total),
@@ -182,28 +137,29 @@ def _paper(
     place = {question.id: index for index, question in enumerate(questions)}
     in_file = [place[name] for name in order]
     ordered = [items[index] for index in in_file]
+    visions = (True,) if strict.blind is None else (True, False)
     judged = {
         vision: [scorer.credit(answered[question.id, vision], question) for question in questions]
-        for vision in (True, False)
+        for vision in visions
     }
     credits = {vision: [credit or 0.0 for credit in given] for vision, given in judged.items()}
-    sighted, blind = (
-        scorer.total(ordered, [credits[vision][i] for i in in_file]) for vision in (True, False)
-    )
+    totals = {vision: scorer.total(ordered, [given[i] for i in in_file]) for vision, given in credits.items()}
+    sighted, unseen = totals[True], totals.get(False)
+    without = credits.get(False, [0.0] * len(questions))
     verdicts = tuple(
         replace(verdict, sighted_credit=one, blind_credit=two)
-        for verdict, one, two in zip(strict.verdicts, credits[True], credits[False], strict=True)
+        for verdict, one, two in zip(strict.verdicts, credits[True], without, strict=True)
     )
     return replace(
         strict,
         score=sighted.value,
         low=sighted.low,
         high=sighted.high,
-        blind=blind.value,
-        blind_low=blind.low,
-        blind_high=blind.high,
+        blind=unseen and unseen.value,
+        blind_low=unseen and unseen.low,
+        blind_high=unseen and unseen.high,
         unparsed=percent([credit is None for credit in judged[True]]),
-        blind_unparsed=percent([credit is None for credit in judged[False]]),
+        blind_unparsed=percent([credit is None for credit in judged[False]]) if unseen else None,
         details=_parts(ordered, [credits[True][i] for i in in_file], scorer.total),
         verdicts=verdicts,
     )
@@ -276,7 +232,10 @@ def _judge(
     answered: Mapping[tuple[str, bool], str],
 ) -> Verdict:
     sighted, blind = (
-        matcher.read(answered[question.id, vision], question.options).value for vision in (True, False)
+        matcher.read(answered[question.id, vision], question.options).value
+        if (question.id, vision) in answered
+        else None
+        for vision in (True, False)
     )
     return Verdict(
         id=question.id,

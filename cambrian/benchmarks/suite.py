@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cambrian.benchmarks.hub.rows import HUB, PAPER16
+from cambrian.benchmarks.hub.rows import HUB, PAPER16, UNSCORED
 from cambrian.benchmarks.records import Question
 from cambrian.benchmarks.rows import Benchmark
 from cambrian.errors import UserError, unknown_name
@@ -57,6 +57,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         _lab("depth", "Depth", "vision_centric", "short"),
         _lab("location", "Location", "vision_centric", "short"),
         *HUB.values(),
+        *UNSCORED.values(),
     )
 }
 
@@ -64,8 +65,9 @@ SUITES: dict[str, tuple[str, ...]] = {
     "lab": tuple(row.id for row in BENCHMARKS.values() if row.source == "lab"),
     "paper16": PAPER16,
     "hub": tuple(HUB),
+    "unscored": tuple(UNSCORED),
 }
-"""Named lists of benchmark ids: the lab's, the sixteen of the paper, all real ones that have a score."""
+"""Named lists of benchmark ids: the lab's, the paper's sixteen, all real ones that have a score, the rest."""
 
 
 PER_POINT: dict[str, float] = {"mme_p": 20.0}

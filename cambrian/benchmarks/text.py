@@ -27,6 +27,7 @@ _QUOTES = (
 )
 _OPENING = _QUOTES + "([{<"
 _CLOSING = _QUOTES + ")]}>.,;:!?…。"
+_MARKUP = re.compile(r"[*_`~#]+|\$(?!\d)")
 _THOUSANDS = re.compile(r"\D?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 _REFUSAL = re.compile(
@@ -103,7 +104,7 @@ def refuses(text: str) -> bool:
 def plain(text: str) -> str:
     """Compatibility forms (such as full-width letters) resolved, markup dropped, one space, one newline."""
     resolved = unicodedata.normalize("NFKC", text).replace(_APOSTROPHE, "'")
-    bare = re.sub(r"[*_`~#]+|\$(?!\d)", "", resolved)
+    bare = _MARKUP.sub("", resolved)
     lines = (" ".join(line.split()) for line in bare.splitlines())
     return "\n".join(line for line in lines if line)
 

@@ -19,7 +19,7 @@ or 1 when all windows of an image share one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -114,6 +114,8 @@ class SamplerLayer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.hidden = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, query_width, bias=False)
+        self.observer: Callable[[Sequence[Tensor]], None] | None = None
+        """Told of every encoder's attention (B, N, h, K); it changes nothing."""
 
     def forward(
         self, queries: Tensor, context: Tensor, windows: Sequence[Windows], image: Tensor | None
@@ -148,6 +150,8 @@ class SamplerLayer(nn.Module):
         ]
         joint = torch.cat([_masked(*pair) for pair in zip(scores, windows, strict=True)], dim=-1)
         shares = joint.softmax(dim=-1).split([score.shape[-1] for score in scores], dim=-1)
+        if self.observer is not None:
+            self.observer(shares)
         parts = [
             encoder.values(share, seen, inverse)
             for encoder, share, seen, inverse in zip(encoders, shares, windows, inverses, strict=True)

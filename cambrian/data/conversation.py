@@ -48,6 +48,10 @@ class Corpus(Protocol):
         """Give the conversation at `index`."""
         ...
 
+    def place(self, index: int) -> str:
+        """File and line of the conversation at `index`; empty if it comes from no file."""
+        ...
+
     def image_size(self, image: int) -> Size | None:
         """Width and height of an image in pixels, before it is padded to a square; None if all are square.
 

@@ -34,6 +34,10 @@ class WithResponseFormat:
         )
         return replace(found, turns=turns)
 
+    def place(self, index: int) -> str:
+        """As of the corpus."""
+        return self.corpus.place(index)
+
     def image_size(self, image: int) -> Size | None:
         """As of the corpus."""
         return self.corpus.image_size(image)
@@ -60,6 +64,11 @@ class JointCorpus:
         corpus, place = self._find(index)
         found = self._corpora[corpus].conversation(place)
         return replace(found, image=None if found.image is None else index)
+
+    def place(self, index: int) -> str:
+        """As of the corpus that has conversation `index`."""
+        corpus, place = self._find(index)
+        return self._corpora[corpus].place(place)
 
     def image_size(self, image: int) -> Size | None:
         """As of the corpus whose conversation has the image.

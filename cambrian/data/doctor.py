@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,11 @@ from cambrian.data.examination import (
 )
 from cambrian.data.images import Folder
 from cambrian.data.left_out import write_left_out
-from cambrian.data.llava import parse_row
+from cambrian.data.lengths import Tokens, add_arguments, find_too_long, read_arguments
 from cambrian.data.llava_corpus import Fault
 from cambrian.errors import DataError, leaving_on_user_error
 
 QUANTILES = (0, 0.5, 0.9, 0.99, 1)
-IMAGE_TOKENS = 576
-"""What an image takes of the context in the study."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +46,8 @@ class Wishes:
     """What to look for besides what every data set is looked through for."""
 
     against: Path | None = None
-    tokenizer: Path | None = None
-    """The tokenizer.json of an LLM, to count tokens."""
-    context: int = 2048
-    """Longest row in tokens."""
+    tokens: Tokens | None = None
+    """How rows become tokens, to find those that are longer than the context."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +83,7 @@ def examine(place: Path, wishes: Wishes) -> Diagnosis:
         rows, {name: f"the image {reason}: {name}" for name, reason in pictures.unreadable.items()}
     )
     overlap, leaks, leaking = _compare(collection, rows, pictures, wishes.against)
-    too_long = _too_long(collection, rows, wishes)
+    too_long = find_too_long(collection, rows, wishes.tokens) if wishes.tokens else []
     faults = (*faults, *_faults(collection, broken))
     report = {
         "data": str(place),
@@ -99,7 +95,7 @@ def examine(place: Path, wishes: Wishes) -> Diagnosis:
         "kinds": dict(Counter(fault.kind for fault in faults).most_common()),
         "repeated_ids": repeated_ids(rows),
         "misnamed": dict(pictures.misnamed),
-        "too_long": too_long,
+        "too_long": [vars(one) for one in too_long],
         "shares": _shares(rows, pictures),
         "lengths": _lengths(rows),
         "overlap": overlap,
@@ -151,37 +147,6 @@ def _faults(collection: Collection, reasons: Mapping[int, str]) -> list[Fault]:
     ]
 
 
-def _too_long(collection: Collection, rows: Sequence[Row], wishes: Wishes) -> list[dict[str, int]]:
-    """Rows of more tokens than the context; templates, which take some more, are not counted."""
-    if wishes.tokenizer is None or collection.rows is None:
-        return []
-    count = _counter(wishes.tokenizer)
-    found: dict[int, int] = {}
-    for row in rows:
-        room = wishes.context - (IMAGE_TOKENS if row.image else 0)
-        if row.text_bytes <= room:  # a token is a byte or more
-            continue
-        turns = parse_row(collection.rows[row.number]).turns
-        tokens = sum(count(turn.question) + count(turn.answer) for turn in turns)
-        if tokens > room:
-            found[row.number] = tokens + wishes.context - room
-    lines = collection.rows.lines(list(found))
-    return [
-        {"row": row, "line": line, "tokens": tokens}
-        for (row, tokens), line in zip(found.items(), lines, strict=True)
-    ]
-
-
-def _counter(path: Path) -> Callable[[str], int]:
-    from tokenizers import Tokenizer
-
-    file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
-        raise DataError(f"there is no {file}; --tokenizer takes an LLM's directory or its tokenizer.json")
-    tokenizer = Tokenizer.from_file(str(file))
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-
 def _shares(rows: Sequence[Row], pictures: Pictures) -> dict[str, Any]:
     with_image = sum(row.image is not None for row in rows)
     answers = sum(row.turns for row in rows)
@@ -210,8 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m cambrian.data.doctor", description=__doc__)
     parser.add_argument("data", type=Path, help="a file in LLaVA's format, or the directory of another form")
     parser.add_argument("--against", type=Path, help="directory of test images, or another data set")
-    parser.add_argument("--tokenizer", type=Path, help="an LLM's directory, to find rows beyond --context")
-    parser.add_argument("--context", type=int, default=2048, help="longest row in tokens (default 2048)")
+    add_arguments(parser)
     parser.add_argument(
         "--sheet", type=Path, default=Path("copies.png"), help="contact sheet of copied images"
     )
@@ -224,8 +188,7 @@ def main() -> None:
         place = given.data.resolve()
         wishes = Wishes(
             against=given.against and given.against.resolve(),
-            tokenizer=given.tokenizer,
-            context=given.context,
+            tokens=read_arguments(given),
         )
         found = examine(place, wishes)
         notes = _write(place, wishes, found, given.sheet, write=given.write)

@@ -26,13 +26,11 @@ def print_report(report: Mapping[str, Any]) -> None:
         print(f"  words of {name}: {least}-{most}, half up to {median}, 90 % to {most_of}, 99 % to {nearly}")
     for name, said in (
         ("repeated_ids", "ids stand in several rows"),
-        ("too_long", "rows exceed the context"),
+        ("misnamed", "images are of another type than named"),
     ):
         if report[name]:
             print(f"  {len(report[name]):,} {said}, first: {_first(report[name])}")
-    if report["misnamed"]:
-        first = _first(report["misnamed"])
-        print(f"  {len(report['misnamed']):,} images are of another type than named, first: {first}")
+    _print_too_long(report["too_long"])
     overlap = report["overlap"]
     if overlap["with"]:
         print(
@@ -51,7 +49,16 @@ def _named(fault: Mapping[str, Any]) -> str:
     return f"{place} ({detail})" if detail else place
 
 
-def _first(found: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
-    if isinstance(found, Mapping):
-        return "; ".join(f"{name}: {value}" for name, value in list(found.items())[:SHOWN])
-    return "; ".join(f"line {one['line']}: {one['tokens']} tokens" for one in found[:SHOWN])
+def _first(found: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in list(found.items())[:SHOWN])
+
+
+def _print_too_long(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say what training makes of rows that are longer than the context, by kind."""
+    by_kind: dict[str, list[Mapping[str, Any]]] = {}
+    for one in rows:
+        kind = f"left out: {one['left_out']}" if one["left_out"] else "cut at the context"
+        by_kind.setdefault(kind, []).append(one)
+    for kind, ones in by_kind.items():
+        first = "; ".join(f"line {one['line']} ({one['tokens']:,} tokens)" for one in ones[:SHOWN])
+        print(f"  {len(ones):,} rows will be {kind}, first: {first}")

@@ -51,7 +51,6 @@ class Row:
     """Answers of at most three words."""
     key: int
     """Hash of the image's file name and what is learnt about it."""
-    text_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +209,6 @@ def _read(number: int, row: LlavaRow) -> Row:
         answer_words=sum(map(len, answers)),
         short_answers=sum(len(words) <= 3 for words in answers),
         key=int.from_bytes(hashlib.blake2b(repr(learnt).encode(), digest_size=8).digest(), "big"),
-        text_bytes=sum(len((turn.question + turn.answer).encode()) for turn in row.turns),
     )
 
 

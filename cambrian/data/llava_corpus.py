@@ -86,6 +86,8 @@ class LlavaCorpus:
     images: Images
     kept: np.ndarray = field(repr=False)
     """(n,) int64, rows that make up the corpus."""
+    name: str
+    """What messages call the data set."""
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -95,6 +97,10 @@ class LlavaCorpus:
         row = self._row(index)
         image = index if row.image is not None else None
         return Conversation(id=row.id, image=image, turns=row.turns, shown=row.shown)
+
+    def place(self, index: int) -> str:
+        """Name the data set, and the line or row of conversation `index`."""
+        return f"{self.name}, {self.rows.place(int(self.kept[index]))}"
 
     def image_size(self, image: int) -> Size | None:
         """Width and height of the image of a conversation, from the head of its file.

@@ -42,7 +42,7 @@ def read_mixture(name: str, place: Path | None, tolerated: float = 1.0) -> Data:
     """
     files = {path.stem: path for axis in AXES for path in (PROJECT / "conf" / axis).glob("*.yaml")}
     nodes = {stem: yaml.safe_load(path.read_text()) for stem, path in files.items()}
-    known = {stem: node for stem, node in nodes.items() if "mixture" in node}
+    known = {stem: whole for stem, node in nodes.items() if "mixture" in (whole := _as_mixture(node))}
     if name not in known:
         raise UserError(unknown_name("mixture", name, known))
     notes = Notes()
@@ -53,6 +53,14 @@ def read_mixture(name: str, place: Path | None, tolerated: float = 1.0) -> Data:
     if not data.counts:
         raise UserError(f"'{name}' is one file here, {data.file}: nothing is mixed")
     return data
+
+
+def _as_mixture(node: dict[str, Any]) -> dict[str, Any]:
+    """Take a data set of the study that is one source of the catalog for a mixture of this one."""
+    source = node.get("source")
+    if "mixture" not in node and isinstance(source, dict) and source["paper"] in read_catalog():
+        return {**node, "mixture": {"sources": [source["paper"]]}}
+    return node
 
 
 def draw_mixture(data: Data, out: Path) -> None:

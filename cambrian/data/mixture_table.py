@@ -21,6 +21,7 @@ def mixture_table(mixtures: Sequence[Data], *, by_source: bool) -> Table:
     table.add_column("source" if by_source else "category (sources)")
     if by_source:
         table.add_column("category")
+        table.add_column("on the hub", overflow="fold")
     columns: list[Counter[str]] = []
     members: dict[str, set[str]] = {}
     for data in mixtures:
@@ -34,12 +35,13 @@ def mixture_table(mixtures: Sequence[Data], *, by_source: bool) -> Table:
     for group in sorted(members, key=lambda one: (-max(column[one] for column in columns), one)):
         cells = [f"{column[group]:,}" for column in columns]
         if by_source:
-            table.add_row(catalog[group].source, catalog[group].category, *cells)
+            row = catalog[group]
+            table.add_row(row.source, row.category, row.hub or "not known", *cells)
         else:
             table.add_row(f"{group} ({len(members[group])})", *cells)
     table.add_section()
     totals = [f"{sum(column.values()):,}" for column in columns]
-    blank = [""] if by_source else []
+    blank = ["", ""] if by_source else []
     table.add_row("all", *blank, *totals)
     table.add_row("trained on", *blank, *[f"{data.examples:,}" for data in mixtures])
     return table

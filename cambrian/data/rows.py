@@ -139,8 +139,7 @@ def _lines(content: mmap.mmap, start: int) -> np.ndarray:
         newlines.append(np.flatnonzero(view[first : first + WINDOW_BYTES] == ord("\n")) + first)
     ends = np.concatenate([*newlines, [len(view)]])
     starts = np.concatenate([[start], ends[:-1] + 1])
-    long_enough = ends - starts > 1
-    spans = np.stack([starts[long_enough], ends[long_enough]], axis=1).astype(np.int64)
+    spans = np.stack([starts, ends], axis=1)[ends > starts].astype(np.int64)
     # Of what is short enough to be blank, look.
     widths = spans[:, 1] - spans[:, 0]
     blank = [row for row in np.flatnonzero(widths < 64) if not content[spans[row, 0] : spans[row, 1]].strip()]

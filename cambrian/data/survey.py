@@ -11,6 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,10 @@ def survey(place: Path) -> tuple[LlavaCorpus, Inspection]:
         if memo.is_file():
             found = _inspection(len(rows), json.loads(memo.read_text()))
             if all(is_still_wrong(rows, images, fault) for fault in found.faults):
-                return LlavaCorpus(rows, images, found.kept), found
+                return LlavaCorpus(rows, images, found.kept, place.name), found
         found = inspect(rows, images, read_left_out(place))
         keep(memo, json.dumps([[fault.row, fault.line, fault.reason, fault.place] for fault in found.faults]))
-    return LlavaCorpus(rows, images, found.kept), found
+    return LlavaCorpus(rows, images, found.kept, place.name), found
 
 
 def open_part(place: Path, *, content: str, left_out: str, examples: int) -> LlavaCorpus:
@@ -90,7 +91,7 @@ def open_part(place: Path, *, content: str, left_out: str, examples: int) -> Lla
         raise DataError(
             f"{place} or its images have changed since this was planned; give the same command again"
         )
-    return LlavaCorpus(corpus.rows, corpus.images, corpus.kept[draw(len(corpus), examples)])
+    return replace(corpus, kept=corpus.kept[draw(len(corpus), examples)])
 
 
 def open_mixture(places: Sequence[Path], parts: Sequence[dict[str, Any]], examples: int) -> JointCorpus:

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from cambrian.data.conversation import Conversation, Turn
 from cambrian.data.templates import TEMPLATES
-from cambrian.errors import UserError, unknown_name
+from cambrian.errors import BadExampleError, UserError, unknown_name
 
 IGNORED = -100
 """Label of a position that is not supervised; the value PyTorch's cross-entropy skips."""
@@ -38,6 +38,8 @@ class Example:
     """The token itself where it is supervised, else `IGNORED`."""
     placeholder: tuple[bool, ...]
     """True where a visual token, or the newline after a row of them, goes."""
+    cut: int = 0
+    """Tokens behind the context, which are not in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class ChatTokenizer:
             tokenizer: of the LLM.
             template: name of a row of `TEMPLATES`.
             image_positions: positions that a square image takes.
-            max_tokens: conversations are cut to this length.
+            max_tokens: the context; conversations are cut to this length.
 
         Raises:
             UserError: for an unknown template, or one whose special tokens the tokenizer does not have.
@@ -88,9 +90,12 @@ class ChatTokenizer:
     def encode(self, conversation: Conversation, image_positions: int | None = None) -> Example:
         """Encode for training; its image takes `image_positions`, None for those of a square one.
 
+        What is longer than the context is cut at it.
+
         Raises:
-            UserError: with the decoded example, if no token of an answer is left to learn from, or a part of
-                its image lies behind the last token that fits.
+            BadExampleError: if no token of an answer is left to learn from, or a part of its image lies
+                behind the last token that fits.
+            UserError: if text has no border where one is needed.
         """
         ids: list[int] = []
         labels: list[int] = []
@@ -101,20 +106,17 @@ class ChatTokenizer:
             labels += run.ids if run.supervised else [IGNORED] * len(run.ids)
             placeholder += [run.image] * len(run.ids)
         if all(label in (IGNORED, self.end_id) for label in labels[: self.max_tokens]):
-            raise UserError(
-                f"example '{conversation.id}' has no supervised token among its first {self.max_tokens}; "
-                f"it needs an answer that begins there. Decoded: {self.decode(ids)}"
-            )
+            reason = f"has no supervised token among its first {self.max_tokens:,}"
+            raise BadExampleError(conversation.id, reason, self.decode(ids), len(ids))
         if any(placeholder[self.max_tokens :]):
-            raise UserError(
-                f"example '{conversation.id}' has its image behind the first {self.max_tokens} tokens; it is "
-                f"to be left out. Decoded: {self.decode(ids)}"
-            )
+            reason = f"has its image behind the first {self.max_tokens:,} tokens"
+            raise BadExampleError(conversation.id, reason, self.decode(ids), len(ids))
         return Example(
             id=conversation.id,
             input_ids=tuple(ids[: self.max_tokens]),
             labels=tuple(labels[: self.max_tokens]),
             placeholder=tuple(placeholder[: self.max_tokens]),
+            cut=max(0, len(ids) - self.max_tokens),
         )
 
     def prompt(

@@ -56,6 +56,10 @@ class LabCorpus:
             turns = tuple(turn for _, turn in questions_for(scene, rng, TURNS_PER_IMAGE, SOLVED))
         return Conversation(id=f"{self.kind}-{self.seed}-{index}", image=index, turns=turns)
 
+    def place(self, index: int) -> str:
+        """Conversations are made, and stand in no file."""
+        return ""
+
     def image_size(self, image: int) -> Size | None:
         """All are square."""
         return None

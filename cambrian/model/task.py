@@ -13,7 +13,7 @@ from cambrian.data.batching import Batch, ConversationBatches, collate, cut_by_l
 from cambrian.data.conversation import Corpus
 from cambrian.data.pictures import Size, View
 from cambrian.data.tokenization import IGNORED, Example
-from cambrian.errors import BadImageError, UserError
+from cambrian.errors import BadExampleError, BadImageError, UserError
 from cambrian.model.features import KeptFeatures
 from cambrian.model.flops import count_flops
 from cambrian.model.freezing import is_trained, parameter_groups
@@ -38,7 +38,7 @@ class Sample:
     """Of the image, where the border is cut off."""
     example: Example | None
     """None if it cannot be encoded."""
-    fault: str = ""
+    fault: UserError | None = None
     """Why not."""
 
     @property
@@ -98,9 +98,9 @@ class MultimodalTask:
         left_out: list[LeftOut] = []
         kept: list[tuple[Sample, Example]] = []
         for sample in part:
-            if sample.example is None or sample.index in broken:
-                reason = broken.get(sample.index, sample.fault)
-                left_out.append(LeftOut(index=sample.index, id=sample.id, reason=reason))
+            fault = broken.get(sample.index, sample.fault)
+            if sample.example is None or fault is not None:
+                left_out.append(self._left_out(sample, fault))
             else:
                 kept.append((sample, sample.example))
         if not kept:
@@ -111,7 +111,7 @@ class MultimodalTask:
         batch = replace(batch, features=features, places=tuple(image for image, _ in shown))
         return Prepared(
             content=batch.pinned() if self._model.device.type == "cuda" else batch,
-            amount=self._amount(batch, len(shown), looked=0 if features else len(shown)),
+            amount=self._amount(examples, batch, len(shown), looked=0 if features else len(shown)),
             left_out=tuple(left_out),
         )
 
@@ -140,21 +140,37 @@ class MultimodalTask:
         model = self._model
         conversation = self._corpus.conversation(index)
         image = conversation.image
-        size, example, fault = None, None, ""
+        size, example, fault = None, None, None
         try:
             if image is not None and model.cuts_border:
                 size = self._corpus.image_size(image)
             example = model.chat.encode(conversation, model.image_positions(size))
         except UserError as error:
-            fault = shorten(str(error), LONGEST_REASON, placeholder=" ...")
+            fault = error
         return Sample(index=index, id=conversation.id, image=image, size=size, example=example, fault=fault)
+
+    def _left_out(self, sample: Sample, fault: UserError | None) -> LeftOut:
+        match fault:
+            case BadImageError():
+                kind = f"its image {fault.reason.partition(': ')[0]}"
+            case BadExampleError():
+                kind = fault.reason
+            case _:
+                kind = "it cannot be encoded"
+        return LeftOut(
+            index=sample.index,
+            id=sample.id,
+            reason=shorten(str(fault), LONGEST_REASON, placeholder=" ..."),
+            place=self._corpus.place(sample.index),
+            kind=kind,
+        )
 
     def _read_features(self, part: Sequence[Sample]) -> tuple[Tensor, ...]:
         """Features of all images, in their order; none if one is not kept."""
         places = [sample.image for sample in part if sample.example is not None and sample.image is not None]
         return (self._kept.read(places) or ()) if self._kept is not None and places else ()
 
-    def _load_images(self, part: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, str]]:
+    def _load_images(self, part: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, BadImageError]]:
         """Images of the samples, and of which places in the corpus they cannot be used, with the reason."""
         seen = [sample for sample in part if sample.example is not None and sample.image is not None]
         try:
@@ -162,27 +178,29 @@ class MultimodalTask:
         except BadImageError:
             return self._load_one_by_one(seen)
 
-    def _load_one_by_one(self, seen: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, str]]:
+    def _load_one_by_one(self, seen: Sequence[Sample]) -> tuple[dict[View, Tensor], dict[int, BadImageError]]:
         each: list[dict[View, Tensor]] = []
-        broken: dict[int, str] = {}
+        broken: dict[int, BadImageError] = {}
         for sample in seen:
             try:
                 each.append(self._images([sample]))
             except BadImageError as error:
-                broken[sample.index] = str(error)
+                broken[sample.index] = error
         views = dict.fromkeys(self._model.views) if each else ()
         return {view: torch.cat([images[view] for images in each]) for view in views}, broken
 
     def _images(self, samples: Sequence[Sample]) -> dict[View, Tensor]:
         return load_images(self._corpus.pictures, [sample.image for sample in samples], self._model.views)
 
-    def _amount(self, batch: Batch, images: int, *, looked: int) -> Amount:
-        lengths = batch.attention_mask.sum(1).tolist()
+    def _amount(self, examples: Sequence[Example], batch: Batch, images: int, *, looked: int) -> Amount:
+        lengths = [len(example.input_ids) for example in examples]
         labels = int((batch.labels[:, 1:] != IGNORED).sum())
         count = self._flops
         return Amount(
             examples=len(lengths),
             tokens=sum(lengths),
             positions=batch.input_ids.numel(),
+            cut_examples=sum(example.cut > 0 for example in examples),
+            cut_tokens=sum(example.cut for example in examples),
             flops=count.of(lengths, looked=looked, images=images, labels=labels) if count else 0.0,
         )

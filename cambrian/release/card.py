@@ -75,11 +75,12 @@ def _header(facts: Facts, library: str) -> str:
         EvalResult(
             task_type=TASK,
             dataset_type=row["benchmark"],
-            dataset_name=row["benchmark"] + (" (lab result)" if row["lab"] else ""),
+            dataset_name=_dataset_name(row),
             metric_type=row["metric"],
             metric_value=round(row["metrics"]["score"], 2),
         )
         for row in facts["evaluations"]
+        if "unscored" not in row["metrics"]
     ]
     data = ModelCardData(
         language="en",
@@ -90,6 +91,12 @@ def _header(facts: Facts, library: str) -> str:
         eval_results=results or None,
     )
     return data.to_yaml()
+
+
+def _dataset_name(row: Mapping[str, Any]) -> str:
+    """What hubs show beside a score: never a part of a benchmark under the benchmark's bare name."""
+    metrics, name = row["metrics"], row["benchmark"] + (" (lab result)" if row["lab"] else "")
+    return f"{name} ({_asked(metrics)})" if metrics.get("total", 0) > metrics["n"] else name
 
 
 def _recipe(facts: Facts, config: Mapping[str, Any]) -> str:
@@ -142,17 +149,21 @@ def _scores_title(facts: Facts) -> str:
 def _scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
     if not evaluations:
         return "None of this model's evaluations is finished."
-    rows = []
+    rows, unscored = [], []
     for row in evaluations:
         m = row["metrics"]
+        if "unscored" in m:
+            unscored.append(f"Not scored: {row['benchmark']}, {m['n']} questions: {m['unscored']}.")
+            continue
         rows.append(
             (
                 row["benchmark"] + (" (lab)" if row["lab"] else ""),
                 CATEGORIES.get(row["category"], row["category"]),
-                str(m["n"]),
+                _asked(m),
                 f"{m['score']:.1f}",
                 f"{m['low']:.1f} to {m['high']:.1f}",
                 f"{m['blind']:.1f}",
+                f"{m['score'] - m['blind']:+.1f}",
                 f"{m['chance']:.1f}",
                 f"{m['majority']:.1f}",
                 f"{m['unparsed']:.1f}",
@@ -165,15 +176,23 @@ def _scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
         "score",
         "95 %",
         "blind",
+        "vision gain",
         "chance",
         "majority",
         "unparsed",
     )
     text = (
-        "In percent. Blind: the same model without the image. Chance: guessing over the actual options. "
-        "Majority: the most frequent answer."
+        "In percent. Blind: the same model without the image. Vision gain: score minus blind. Chance: "
+        "guessing over the actual options. Majority: the most frequent answer. Scores of a part of its "
+        "questions are not those of a benchmark."
     )
-    return f"{text}\n\n{_table(columns, rows)}"
+    return "\n\n".join([text, _table(columns, rows), *unscored])
+
+
+def _asked(metrics: Mapping[str, Any]) -> str:
+    """How many questions were asked, and how many the benchmark has if that was not all."""
+    n, total = metrics["n"], metrics.get("total", 0)
+    return f"{n} of {total} (partial)" if total > n else str(n)
 
 
 def _provenance(facts: Facts) -> str:

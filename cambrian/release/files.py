@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,30 +51,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no JSON object; copy or fetch the model again")
     return content
-
-
-@contextmanager
-def new_directory(directory: Path) -> Iterator[Path]:
-    """Give a directory to write into, which becomes `directory` if all goes well and is removed if not.
-
-    Raises:
-        UserError: if there is something already.
-    """
-    directory = directory.expanduser().absolute()
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UserError(f"{directory} exists and is not an empty directory; name another one")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
-    staging.mkdir()
-    try:
-        yield staging
-        readable = staging.stat().st_mode & 0o666
-        for path in staging.iterdir():  # some libraries write what nobody else may read
-            path.chmod(readable)
-        staging.rename(directory)
-    except BaseException:
-        shutil.rmtree(staging)
-        raise
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

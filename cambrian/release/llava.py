@@ -25,6 +25,7 @@ from transformers.models.llava.image_processing_pil_llava import LlavaImageProce
 
 from cambrian.connectors.concat import ConcatConnector
 from cambrian.data.tokenization import ChatTokenizer
+from cambrian.directories import new_directory
 from cambrian.encoders.trunk import TrunkEncoder
 from cambrian.errors import UserError
 from cambrian.model.mllm import MultimodalLLM
@@ -32,7 +33,7 @@ from cambrian.quiet import quiet
 from cambrian.release.card import CARD, make_card
 from cambrian.release.chat_form import chat_form
 from cambrian.release.directory import FACTS, SHARD, image_settings
-from cambrian.release.files import new_directory, write_json
+from cambrian.release.files import write_json
 from cambrian.release.llava_check import compare
 from cambrian.release.towers import Tower, find_tower
 

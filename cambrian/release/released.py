@@ -19,6 +19,7 @@ from transformers import LlamaConfig
 
 from cambrian.connectors.base import Connector, build_connector
 from cambrian.data.tokenization import ChatTokenizer
+from cambrian.directories import new_directory
 from cambrian.encoders.base import VisionEncoder
 from cambrian.errors import ConfigError, UserError
 from cambrian.local_weights import checksums
@@ -27,7 +28,7 @@ from cambrian.model.pretrained import read_tokenizer
 from cambrian.reference.names import connector_names
 from cambrian.reference.sampler import HEADS
 from cambrian.release.directory import CONFIG, Description, build_llm, write_release
-from cambrian.release.files import new_directory, read_json, read_weights
+from cambrian.release.files import read_json, read_weights
 
 MODEL_TYPE = "cambrian_llama"
 OURS = "`python -m cambrian.release import` reads checkpoints of nyu-visionx/cambrian-8b, -13b and -34b"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
+from cambrian.directories import new_directory
 from cambrian.release.chat import answer_questions
 from cambrian.release.directory import save_model
-from cambrian.release.files import new_directory
 from cambrian.release.llava import export
 from cambrian.release.released import import_checkpoint
 from cambrian.release.sources import find_encoder, find_model

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 LAB = "lab"
 """Template of the lab's LLM, which needs not name it."""
 LEFT_OUT = "left_out.jsonl"
-"""Examples that could not be used, one per line: place in the data, id, reason."""
+"""Examples that could not be used, one per line: number in the data, id, reason, file and line, kind."""
 SPARE_BYTES = 256 << 20
 """Room that pictures leave on a disk: without them training is as right, without a checkpoint it fails."""
 
@@ -51,7 +51,7 @@ def train_connected(
 ) -> dict[str, Any]:
     """Train what `stage` trains and publish it; metrics hold the loss of the first and last steps.
 
-    Examples that could not be used are listed beside it, and counted.
+    Examples that could not be used are listed beside it, and counted, as are those cut at the context.
 
     Inputs are `encoder.0`, `encoder.1`, ..., `language`, and `align` where a connector was trained before.
     `blocks` are those of an unfrozen encoder that train, the last ones; None for all of it.
@@ -90,11 +90,17 @@ def train_connected(
     result = fit(task, schedule, conditions)
     save_trained(model, context.payload)
     _write_left_out(context.payload / LEFT_OUT, result.left_out)
+    cut = result.amount
+    if cut.cut_examples:
+        lost = f"{cut.cut_tokens:,} tokens of {cut.cut_examples:,} of {cut.examples:,} examples"
+        log.warning("cut at the context of %d: %s", model.chat.max_tokens, lost)
     edge = max(1, len(result.losses) // 20)
     return {
         "steps": schedule.steps,
         "examples": len(corpus),
         "left_out": len(result.left_out),
+        "cut_examples": cut.cut_examples,
+        "cut_tokens": cut.cut_tokens,
         "spikes": result.spikes,
         "loss_first": fmean(result.losses[:edge]),
         "loss": fmean(result.losses[-edge:]),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cambrian.benchmarks.hub.submissions import write_submission
 from cambrian.benchmarks.material import Material, Shown, blocks, open_material
 from cambrian.benchmarks.records import (
     PREDICTIONS_FILE,
@@ -68,14 +69,27 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
     ]
     write_questions(context.payload / QUESTIONS_FILE, asked)
     write_predictions(context.payload / PREDICTIONS_FILE, predictions)
-    rules = rules_of(recipe["benchmark"])
-    scored = score(rules, asked, predictions)
-    write_units(context.payload / UNITS_FILE, units_table(rules, asked, scored))
-    metrics = scored.metrics()
+    metrics = _judge(recipe["benchmark"], asked, predictions, context)
     if not material.total:
         return metrics
     context.note(material.facts)
     return {**metrics, **_wholeness(material, asking.faults, context)}
+
+
+def _judge(
+    benchmark: Mapping[str, Any],
+    asked: Sequence[Question],
+    predictions: Sequence[Prediction],
+    context: StageContext,
+) -> dict[str, Any]:
+    """Score the answers and keep their credits, or make them ready for who can."""
+    if "unscored" not in benchmark:
+        rules = rules_of(benchmark)
+        scored = score(rules, asked, predictions)
+        write_units(context.payload / UNITS_FILE, units_table(rules, asked, scored))
+        return scored.metrics()
+    write_submission(context.payload, benchmark["id"], predictions)
+    return {"n": len(asked), "images": len({one.image for one in asked}), "unscored": benchmark["unscored"]}
 
 
 @dataclass(kw_only=True)

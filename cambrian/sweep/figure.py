@@ -15,7 +15,7 @@ from pathlib import Path
 from cambrian.runtime import PROJECT, Runtime
 
 COMMAND = PROJECT / "analysis" / "plot_fig6.py"
-NUMBERS = ("score", "low", "high", "blind", "chance")
+NUMBERS = ("score", "low", "high", "blind", "chance", "vision_gain")
 """Columns of its table that hold numbers, or nothing."""
 SECONDS = 120
 """Far more than drawing takes."""

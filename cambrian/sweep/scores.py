@@ -1,4 +1,4 @@
-"""The closing table of a session: each run's score per category, with what the same model scores blind."""
+"""The closing table of a session: each run's score per category, blind, and what looking is worth."""
 
 from __future__ import annotations
 
@@ -25,28 +25,39 @@ Means = dict[str, dict[str, float]]
 
 
 def print_scores(plan: Plan, store: Store, outcome: Outcome) -> None:
-    """Print one row per run: category means in percent, `sighted (blind)`, and the mean of the categories."""
+    """Print one row per run: category means in percent, `sighted (blind)`, their mean and vision gain."""
     console = Console(width=WIDTH, highlight=False)
-    table = Table("run", *CATEGORIES.values(), "average", title="score in %, (blind)", title_justify="left")
+    columns = ("run", *CATEGORIES.values(), "average", "vision gain")
+    table = Table(*columns, title="score in %, (blind)", title_justify="left")
     chance: Means = {}
     parts: list[str] = []
+    unscored: dict[str, str] = {}
     for run in plan.runs:
         evaluations = find_evaluations(run, store)
         if evaluations is None:
-            table.add_row(run.name, *["-"] * len(CATEGORIES), "no result")
+            table.add_row(run.name, *["-"] * len(CATEGORIES), "no result", "-")
             continue
-        chance = means = category_means(evaluations)
-        parts += [f"{run.name}: {line}" for line in partial(evaluations)]
+        unscored |= dict(map(_unscored, filter(is_unscored, evaluations)))
+        means = category_means(evaluations)
+        if not means:
+            table.add_row(run.name, *["-"] * len(CATEGORIES), "not scored", "-")
+            continue
+        chance = means
+        lacks = partial(evaluations)
+        parts += [f"{run.name}: {line}" for line in lacks]
         cells = [
             f"{means[name]['score']:.1f} ({means[name]['blind']:.1f})" if name in means else "-"
             for name in CATEGORIES
         ]
-        table.add_row(run.name, *cells, f"{fmean(mean['score'] for mean in means.values()):.1f}")
+        score, blind = (fmean(mean[name] for mean in means.values()) for name in ("score", "blind"))
+        name = f"{run.name} (partial)" if lacks else run.name
+        table.add_row(name, *cells, f"{score:.1f}", f"{score - blind:+.1f}")
     if chance:
         guessed = [f"{chance[name]['chance']:.1f}" if name in chance else "-" for name in CATEGORIES]
-        table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}")
+        table.add_row("chance", *guessed, f"{fmean(mean['chance'] for mean in chance.values()):.1f}", "")
     console.print(table)
     lines = [f"part of a benchmark: {line}" for line in parts]
+    lines += [f"not scored: {name}: {why}" for name, why in unscored.items()]
     lines += [f"no result: {name}: {reason}" for name, reason in outcome.unfinished.items()]
     lines += failure_lines(
         (failure.failure_class, plan.stages[digest].label, failure.reason, log_path(store, digest))
@@ -90,10 +101,21 @@ def partial(evaluations: Sequence[Artifact]) -> list[str]:
     return lines
 
 
+def is_unscored(evaluation: Artifact) -> bool:
+    """Whether it holds answers alone, of a benchmark that cannot be scored here."""
+    return "unscored" in evaluation.metrics
+
+
+def _unscored(evaluation: Artifact) -> tuple[str, str]:
+    return evaluation.manifest["axes"]["benchmark"], evaluation.metrics["unscored"]
+
+
 def category_means(evaluations: Sequence[Artifact]) -> Means:
-    """Average the benchmarks of each category."""
+    """Average the benchmarks of each category, of those that have a score."""
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     for artifact in evaluations:
+        if is_unscored(artifact):
+            continue
         axes = artifact.manifest["axes"]
         per_point = PER_POINT.get(axes["benchmark"], 1.0)
         rows[axes["category"]].append({name: float(artifact.metrics[name]) / per_point for name in METRICS})

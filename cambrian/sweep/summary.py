@@ -19,7 +19,7 @@ from cambrian.stages.base import Stage, digest_of
 from cambrian.sweep.execute import Outcome
 from cambrian.sweep.figure import NoFigureError, draw_figure
 from cambrian.sweep.plan import Plan, Run
-from cambrian.sweep.scores import category_means, find_evaluations
+from cambrian.sweep.scores import category_means, find_evaluations, is_unscored, partial
 from cambrian.sweep.store import Store
 from cambrian.tracking.wandb_client import (
     FAILED,
@@ -42,6 +42,8 @@ Scores = dict[str, float] | None
 """Of one run, in percent; none if it has no result."""
 METRICS = ("score", "low", "high", "blind", "chance")
 """What a point's run says of each benchmark."""
+GAIN = "vision_gain"
+"""Score minus blind, of each benchmark and category."""
 
 
 class SweepRecord:
@@ -183,30 +185,39 @@ def point_config(run: Run, plan: Plan) -> dict[str, Any]:
 
 
 def point_scores(run: Run, store: Store) -> Scores:
-    """Average, category means and benchmarks of `run` in percent; None while any of them is missing."""
+    """Average, category means and benchmarks of `run` in percent; None while any of them is missing.
+
+    Benchmarks that cannot be scored are not there.
+    `partial` counts the benchmarks that were not asked or shown in whole, if there are such.
+    """
     evaluations = find_evaluations(run, store)
-    if evaluations is None:
+    if evaluations is None or all(map(is_unscored, evaluations)):
         return None
     means = category_means(evaluations)
     scores = {"average": fmean(mean["score"] for mean in means.values())}
     scores |= {category: mean["score"] for category, mean in means.items()}
-    for level in ("blind", "chance"):
-        scores[f"{level}/average"] = fmean(mean[level] for mean in means.values())
-        scores |= {f"{level}/{category}": mean[level] for category, mean in means.items()}
+    levels = {category: {**mean, GAIN: mean["score"] - mean["blind"]} for category, mean in means.items()}
+    for level in ("blind", "chance", GAIN):
+        scores[f"{level}/average"] = fmean(mean[level] for mean in levels.values())
+        scores |= {f"{level}/{category}": mean[level] for category, mean in levels.items()}
     for evaluation in evaluations:
-        name = evaluation.manifest["axes"]["benchmark"]
-        scores |= {f"{name}/{metric}": float(evaluation.metrics[metric]) for metric in METRICS}
-    return scores
+        if is_unscored(evaluation):
+            continue
+        name, found = evaluation.manifest["axes"]["benchmark"], evaluation.metrics
+        scores |= {f"{name}/{metric}": float(found[metric]) for metric in METRICS}
+        scores[f"{name}/{GAIN}"] = float(found["score"] - found["blind"])
+    lacking = partial(evaluations)
+    return {**scores, "partial": float(len(lacking))} if lacking else scores
 
 
 def results_table(
     plan: Plan, points: Sequence[Scores], outcome: Outcome
 ) -> tuple[list[str], list[list[Any]]]:
-    """Columns and one row per run: name, axes, average, category means, the same blind, why there is none."""
+    """Columns and one row per run: name, axes, average, category means, blind, gains, why there is none."""
     axes = list(dict.fromkeys(axis for run in plan.runs for axis in run.axes))
     found = dict.fromkeys(name for scores in points if scores for name in scores)
     names = [name for name in found if "/" not in name] or ["average"]
-    names += [name for name in found if name.startswith("blind/")]
+    names += [name for name in found if name.startswith(("blind/", f"{GAIN}/"))]
     rows = [
         [
             run.name,

@@ -75,6 +75,8 @@ def _with(record: dict[str, Any], part: str, name: str, value: object) -> str:
         (lambda record: _without(record, "axes", "connector"), "no field 'connector'"),
         (lambda record: _with(record, "metrics", "score", float("nan")), "'score' is not a finite number"),
         (lambda record: _with(record, "metrics", "low", 51.0), "not in order"),
+        (lambda record: _with(record, "metrics", "total", 239), "more questions asked than there are"),
+        (lambda record: _with(record, "metrics", "unanswered", 241), "unanswered than asked"),
         (lambda record: _with(record, "axes", "category", "ocr_charts"), "did you mean 'ocr_chart'"),
         (lambda record: _with(record, "axes", "supervision", ["selv"]), "did you mean 'self'"),
         (lambda record: _with(record, "axes", "encoder", "siglip"), "'encoder' is not a list of texts"),

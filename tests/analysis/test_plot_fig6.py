@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from fake_store import LAB, fill, manifest, put
@@ -20,7 +21,7 @@ from analysis.results import ROOT, read_results
 from analysis.style import LOOKS, spread
 
 SCHEMA = ["encoder", "supervision", "category", "score", "low", "high", "source"]
-FILES = ("fig6.png", "fig6.pdf", "fig6.csv")
+FILES = ("fig6.png", "fig6.pdf", "fig6.svg", "fig6.csv")
 
 
 def test_published_has_nineteen_lines_of_category_means(tmp_path: Path) -> None:
@@ -183,3 +184,59 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2].startswith("random  control ")
     assert lines[3].split() == ["chance", "25.0", "25.0", "25.0", "25.0"]
     assert list(pd.read_csv(tmp_path / "table.csv").columns)[:7] == SCHEMA
+
+
+def _part(store: Path, **counts: float) -> None:
+    """One whole run of siglip, and one of mae with `counts` in a single evaluation."""
+    fill(store, ("siglip",))
+    for benchmark, category in LAB.items():
+        metrics = counts if benchmark == "depth" else {}
+        put(store, manifest(("mae",), benchmark, category, metrics=metrics))
+
+
+def test_a_part_of_a_benchmark_never_looks_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _part(tmp_path, n=4, total=2114, unanswered=1)
+    assert main(["--store", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert "note: partial: depth: 4 of 2,114 questions" in said.err
+    assert "note: depth: 1 questions without a picture count as wrong" in said.err
+    assert "mae (partial)" in said.out
+    assert "siglip (partial)" not in said.out
+    points = pd.read_csv(tmp_path / "out" / "fig6.csv").set_index(["encoder", "category"])["partial"]
+    assert points["mae", "vision_centric"] == "depth: 4 of 2,114 questions"
+    assert points.isna().sum() == 7
+    assert table.main(["--store", str(tmp_path)]) == 0
+    assert "mae (partial)" in capsys.readouterr().out
+
+
+def test_a_partial_point_is_hollow(tmp_path: Path) -> None:
+    _part(tmp_path, n=4, total=2114)
+    lines = own_lines(read_results(tmp_path).frame).lines
+    axes = draw(Drawing(lines=lines, title="t", subtitle="s", ticks=("a", "b", "c", "d"))).axes[0]
+    hollow = [drawn for drawn in axes.lines if drawn.get_markerfacecolor() == "white"]
+    assert [list(np.atleast_1d(np.asarray(one.get_ydata()))) for one in hollow] == [[50.0]]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()][-1] == "partial"
+
+
+def test_both_refuses_a_part_of_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for category, ids in benchmarks().items():
+        for name in ids:
+            metrics = {"total": 300, "unanswered": 0} if name == "mmvp" else {}
+            put(tmp_path, manifest(("siglip",), name, category, axes={"scale": "paper"}, metrics=metrics))
+    assert main(["--store", str(tmp_path), "--both", "--out", str(tmp_path / "out")]) == 2
+    assert "  - mmvp: 240 of 300 questions" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_vision_gain_is_score_minus_blind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, ("siglip",))
+    assert table.main(["--store", str(tmp_path), "--csv", str(tmp_path / "points.csv")]) == 0
+    # Scores are 50 to 64 in steps of 2 and blind 28 to 35 in steps of 1, two benchmarks to a category.
+    points = pd.read_csv(tmp_path / "points.csv")
+    assert list(points["vision_gain"]) == [22.5, 24.5, 26.5, 28.5]
+    assert list(points["score"] - points["blind"]) == [22.5, 24.5, 26.5, 28.5]
+    head, siglip, *_ = capsys.readouterr().out.splitlines()
+    assert head.endswith("vision gain")
+    assert siglip.endswith("+25.5")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from datasets import List, Value
 from hub_table import FLAG, PICTURE, TEXT, WHOLE, Table, shown
@@ -221,6 +222,38 @@ def _synth_dog() -> list[Table]:
     return [Table(features=features, rows=rows)]
 
 
+def _without_answers(make: Callable[[], list[Table]]) -> Callable[[], list[Table]]:
+    """As the test splits are published."""
+    return lambda: [replace(one, rows=[{**row, "answers": None} for row in one.rows]) for one in make()]
+
+
+def _scene_text() -> list[Table]:
+    features = {"question_id": TEXT, "image": PICTURE, "question": TEXT}
+    rows = [
+        {"question_id": str(number), "image": shown(number // 2), "question": "What does it say?"}
+        for number in range(3)
+    ]
+    return [Table(features=features, rows=rows)]
+
+
+def _mm_vet() -> list[Table]:
+    texts = ("question_id", "question", "answer", "image_source", "capability")
+    features = {**dict.fromkeys(texts, TEXT), "image": PICTURE}
+    answers = ("x=-1<AND>x=-5", "a cat<OR>a kitten", "It is raining, so that the match is off.")
+    rows = [
+        {
+            "question_id": f"v1_{number}",
+            "image": shown(number),
+            "question": "What is it?",
+            "answer": answer,
+            "image_source": "x",
+            "capability": "rec,know",
+        }
+        for number, answer in enumerate(answers)
+    ]
+    return [Table(features=features, rows=rows)]
+
+
 TABLES: dict[str, Callable[[], list[Table]]] = {
     "mme_p": _mme,
     "gqa": _gqa,
@@ -232,4 +265,8 @@ TABLES: dict[str, Callable[[], list[Table]]] = {
     "vizwiz": _viz_wiz,
     "infovqa": _document("InfographicVQA", "answer_type"),
     "synthdog": _synth_dog,
+    "stvqa": _scene_text,
+    "docvqa_test": _without_answers(_document("DocVQA", "question_types")),
+    "infovqa_test": _without_answers(_document("InfographicVQA", "answer_type")),
+    "mmvet": _mm_vet,
 }

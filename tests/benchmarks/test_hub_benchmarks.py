@@ -1,6 +1,7 @@
 """Every row of the hub's benchmarks: read from its schema, asked, answered and scored by the stage itself.
 
-`python tests/benchmarks/test_hub_benchmarks.py` writes the snapshot of the prompts and the table of the page.
+`python tests/benchmarks/test_hub_benchmarks.py` writes the snapshot of the prompts and the page's tables;
+with `--change-prompts`, also over prompts that have changed in benchmarks whose version was raised.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ from typing import Any
 
 import pytest
 from hub_fixtures import FILES, TABLES, write_benchmark
+from prompt_snapshots import may_change, read_snapshots, write_snapshots
 
 from cambrian.benchmarks.hub.benchmark import HubBenchmark
 from cambrian.benchmarks.hub.material import open_hub_material
 from cambrian.benchmarks.hub.places import fingerprint
-from cambrian.benchmarks.hub.rows import HUB, PAPER16
+from cambrian.benchmarks.hub.rows import HUB, PAPER16, UNSCORED
 from cambrian.benchmarks.records import Question, read_predictions, read_questions
 from cambrian.benchmarks.suite import SUITES
 from cambrian.data.conversation import Pictures
 from cambrian.data.pictures import View
+from cambrian.errors import leaving_on_user_error
 from cambrian.model.generation import Request
-from cambrian.runtime import Runtime, SilentTracker
+from cambrian.runtime import Runtime
 from cambrian.stages import evaluate
 from cambrian.stages.base import StageContext
 
+ROWS = {**HUB, **UNSCORED}
 EVERY = pytest.mark.parametrize("name", list(HUB))
 PROMPTS = Path(__file__).with_name("hub_prompts.json")
 VIEWS = (View(16, (0, 0, 0)), View(24, (127, 127, 127)))
@@ -41,33 +45,6 @@ class StubModel:
 
     def to(self, device: str) -> StubModel:
         return self
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of data sets with a copy of every benchmark."""
-    folder = tmp_path_factory.mktemp("data")
-    for name, row in HUB.items():
-        write_benchmark(folder / "benchmarks" / name, name, row.data.split)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tables of all tests are kept."""
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture
-def context(tmp_path: Path, data: Path, store: Path) -> StageContext:
-    (tmp_path / "payload").mkdir()
-    return StageContext(
-        payload=tmp_path / "payload",
-        workdir=tmp_path,
-        runtime=Runtime(store=store, data=data),
-        tracker=SilentTracker(),
-        progress=lambda done, total: None,
-    )
 
 
 def recipe(row: HubBenchmark, data: Path, n: int = 0) -> dict[str, Any]:
@@ -124,10 +101,11 @@ def wrong(question: Question) -> str:
 
 
 def test_every_row_has_a_fixture_and_the_paper_its_sixteen() -> None:
-    assert set(HUB) == {*TABLES, *FILES}
+    assert set(ROWS) == {*TABLES, *FILES}
     assert (len(PAPER16), SUITES["paper16"]) == (16, PAPER16)
     assert set(SUITES["hub"]) == set(HUB)
-    assert len({row.display for row in HUB.values()}) == len(HUB)
+    assert set(SUITES["unscored"]) == set(UNSCORED) == {name for name, row in ROWS.items() if row.unscored}
+    assert len({row.display for row in ROWS.values()}) == len(ROWS)
 
 
 @EVERY
@@ -152,19 +130,19 @@ def test_no_answer(name: str, context: StageContext, monkeypatch: pytest.MonkeyP
     assert (metrics["score"], metrics["unparsed"]) == (0, 100)
 
 
-def prompts(name: str, runtime: Runtime) -> list[dict[str, Any]]:
+def prompts(name: str, runtime: Runtime) -> dict[str, Any]:
     kept = ("id", "prompt", "answer", "options", "group", "answers", "part")
-    return [{key: getattr(question, key) for key in kept} for question in asked(HUB[name], runtime)]
+    asked_now = [{key: getattr(question, key) for key in kept} for question in asked(ROWS[name], runtime)]
+    return {"version": ROWS[name].version, "questions": json.loads(json.dumps(asked_now))}
 
 
-@EVERY
+@pytest.mark.parametrize("name", list(ROWS))
 def test_prompts_are_what_they_were(name: str, context: StageContext) -> None:
-    kept = json.loads(PROMPTS.read_text(encoding="utf-8"))
-    made = json.loads(json.dumps(prompts(name, context.runtime)))
-    assert [list(question) for question in made] == [list(question) for question in kept[name]]
-    assert made == kept[name], (
+    kept, made = read_snapshots(PROMPTS)[name], prompts(name, context.runtime)
+    assert made == kept, (
         f"Questions of {name} have changed: scores are not comparable with those in any store. If that is "
-        "meant, raise the row's version and run `python tests/benchmarks/test_hub_benchmarks.py`."
+        "meant, raise the row's version and run `python tests/benchmarks/test_hub_benchmarks.py "
+        "--change-prompts`."
     )
 
 
@@ -173,14 +151,19 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 def documented(text: str) -> str:
     """The page with its table and notes as the rows make them."""
-    lines, notes = [], []
-    for row in HUB.values():
+    lines, unscored, notes = [], [], []
+    for row in ROWS.values():
         configs = ", ".join(filter(None, row.data.configs))
         place = row.data.hub + (f": {configs}" if configs else "")
-        cells = (row.id, row.display, row.category, place, row.data.split, f"{row.questions:,}", row.options)
-        lines.append(f"| {' | '.join((*cells, row.matcher, row.metric))} |")
+        cells = (row.id, row.display, row.category, place, row.data.split, f"{row.questions:,}")
+        if row.unscored:
+            unscored.append(f"| {' | '.join((*cells, row.unscored))} |")
+        else:
+            lines.append(f"| {' | '.join((*cells, row.options, row.matcher, row.metric))} |")
         if row.note:
             notes.append(f"- {row.display}: {row.note}.")
+    apart = re.compile(r"(<!-- unscored -->\n(?:\|.*\n){2})(?:\|.*\n)*(<!-- end -->)")
+    text = apart.sub(lambda found: found[1] + "\n".join(unscored) + "\n" + found[2], text)
     table = re.compile(r"(<!-- table -->\n(?:\|.*\n){2})(?:\|.*\n)*(<!-- end -->)")
     text = table.sub(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
     listed = re.compile(r"(<!-- notes -->\n)(?:-.*\n)*(<!-- end -->)")
@@ -192,15 +175,15 @@ def test_the_table_of_the_documentation() -> None:
     assert documented(text) == text, "run `python tests/benchmarks/test_hub_benchmarks.py`"
 
 
-def write_snapshot(data: Path) -> None:
-    """Write prompts and table anew."""
-    for name, row in HUB.items():
+def write_snapshot(data: Path, *, change: bool) -> None:
+    """Write prompts and tables anew."""
+    for name, row in ROWS.items():
         write_benchmark(data / "benchmarks" / name, name, row.data.split)
-    made = {name: prompts(name, Runtime(store=data / "store", data=data)) for name in HUB}
-    PROMPTS.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    made = {name: prompts(name, Runtime(store=data / "store", data=data)) for name in ROWS}
+    write_snapshots(PROMPTS, made, change=change)
     DOCUMENT.write_text(documented(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        write_snapshot(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, leaving_on_user_error():
+        write_snapshot(Path(folder), change=may_change("Write the snapshot of the prompts and the tables."))

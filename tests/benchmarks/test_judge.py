@@ -236,3 +236,26 @@ def test_a_reply_cannot_leave_its_marks(server: Server, tmp_path: Path) -> None:
 )
 def test_kappa_by_hand(matcher: list[bool], judged: list[bool], kappa: float) -> None:
     assert agreement(matcher, judged).kappa == pytest.approx(kappa)
+
+
+def test_of_mm_vet_it_says_how_many_it_takes_for_right(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "evaluation"
+    place.mkdir()
+    (place / "manifest.json").write_text(json.dumps({"metrics": {"n": 3, "unscored": "for a judge"}}))
+    accepted = (("x=1",), ("a cat", "a kitten"), ("rain",))
+    questions = [
+        Question(id=str(n), image=str(n), prompt="?", answer=known[0], options=(), answers=known)
+        for n, known in enumerate(accepted)
+    ]
+    write_questions(place / QUESTIONS_FILE, questions)
+    said = [Prediction(id=one.id, vision=True, prompt="?", raw="a kitten") for one in questions]
+    write_predictions(place / PREDICTIONS_FILE, said)
+    right = "Accepted: a cat | a kitten\n"
+    server.reply = lambda request: completion("Yes" if right in request["messages"][1]["content"] else "No")
+    words = [str(place), "--endpoint", server.url, "--model", "m", "--cache", str(tmp_path / "kept")]
+    assert judge.main(words) == 0
+    assert "3 of 3 answers judged: 33.33 [" in capsys.readouterr().out
+    server.reply = lambda request: completion("Perhaps")
+    assert judge.main([*words[:-1], str(tmp_path / "other")]) == 1

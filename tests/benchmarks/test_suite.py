@@ -1,34 +1,37 @@
 """The table of benchmarks agrees with the world, and its prompts are what they were.
 
-`python tests/benchmarks/test_suite.py` writes the snapshot of the prompts anew.
+`python tests/benchmarks/test_suite.py` writes the snapshot of the prompts; with `--change-prompts` also over
+those of a world whose version was raised.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from prompt_snapshots import may_change, read_snapshots, write_snapshots
 
 from cambrian.benchmarks.records import Prediction, Question
 from cambrian.benchmarks.scoring import rules_of, score
 from cambrian.benchmarks.suite import BENCHMARKS, CATEGORIES, SUITES, Benchmark, images, questions, select
-from cambrian.errors import UserError
+from cambrian.errors import UserError, leaving_on_user_error
 from cambrian.lab.questions import SOLVED, TASKS
+from cambrian.lab.world import WORLD_VERSION
 
 SNAPSHOT = Path(__file__).with_name("lab_prompts.json")
 LAB = [BENCHMARKS[name] for name in SUITES["lab"]]
 EVERY = pytest.mark.parametrize("benchmark", LAB, ids=lambda benchmark: benchmark.id)
 
 
-def snapshot(benchmark: Benchmark) -> list[dict[str, object]]:
-    """The first questions as plain values."""
-    return [
+def snapshot(benchmark: Benchmark) -> dict[str, object]:
+    """The first questions as plain values, and the version of the world that they are about."""
+    asked = [
         {"id": q.id, "prompt": q.prompt, "answer": q.answer, "options": list(q.options)}
         for q in questions(benchmark, 6, 0)
     ]
+    return {"version": WORLD_VERSION, "questions": asked}
 
 
 def answers(items: list[Question], sighted: str | None = None) -> list[Prediction]:
@@ -56,16 +59,15 @@ def test_names_in_figures_are_different() -> None:
 
 @EVERY
 def test_prompts_are_what_they_were(benchmark: Benchmark) -> None:
-    kept = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
-    assert snapshot(benchmark) == kept.get(benchmark.id), (
+    assert snapshot(benchmark) == read_snapshots(SNAPSHOT).get(benchmark.id), (
         f"Questions of {benchmark.id} have changed: scores are not comparable with those in any store. "
         "If that is meant, raise WORLD_VERSION (cambrian/lab/world.py), run "
-        "`python tests/benchmarks/test_suite.py` and name the change in the changelog."
+        "`python tests/benchmarks/test_suite.py --change-prompts` and name the change in the changelog."
     )
 
 
 def test_snapshot_holds_nothing_else() -> None:
-    assert list(json.loads(SNAPSHOT.read_text(encoding="utf-8"))) == list(SUITES["lab"])
+    assert list(read_snapshots(SNAPSHOT)) == list(SUITES["lab"])
 
 
 @EVERY
@@ -139,5 +141,9 @@ def test_recipe_without_a_matcher() -> None:
 
 
 if __name__ == "__main__":
-    content = {row.id: snapshot(row) for row in LAB}
-    SNAPSHOT.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with leaving_on_user_error():
+        write_snapshots(
+            SNAPSHOT,
+            {row.id: snapshot(row) for row in LAB},
+            change=may_change("Write the snapshot of the prompts."),
+        )

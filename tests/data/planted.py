@@ -7,9 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+
+CONTEXT = 700
+"""In tokens: an image, which takes 576, and what a usual row says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +34,13 @@ class Plan:
     copies: int
     """Test images in the training data, re-encoded and resized."""
     broken: int
-    """Rows out of format, of five kinds in turn."""
+    """Rows out of format, of six kinds in turn."""
     twice: int
     """Rows that say what an earlier one says."""
+    long: int
+    """Rows with an answer that goes beyond the context."""
+    silent: int
+    """Rows whose question leaves no room for an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +58,18 @@ def plant(folder: Path, plan: Plan) -> Planted:
     (folder / "images").mkdir(parents=True)
     (folder / "tests").mkdir()
     rng = np.random.default_rng(7)
-    kinds = ("missing", "truncated", "gifs", "texts", "repeated", "copies", "broken", "twice")
+    kinds = (
+        "missing",
+        "truncated",
+        "gifs",
+        "texts",
+        "repeated",
+        "copies",
+        "broken",
+        "twice",
+        "long",
+        "silent",
+    )
     wanted = [kind for kind in kinds for _ in range(getattr(plan, kind))]
     places = 1 + rng.choice(plan.rows - 2, len(wanted), replace=False)
     kind_of = {int(place): kind for place, kind in zip(places, wanted, strict=True)}
@@ -59,6 +81,8 @@ def plant(folder: Path, plan: Plan) -> Planted:
             write_image(folder, number, kind, rng)
         if kind == "broken":
             line = damage(line, number)
+        if kind in ("long", "silent"):
+            lengthen(line, "gpt" if kind == "long" else "human")
         if kind == "twice":
             earlier = max(n for n in range(number) if kind_of.get(n, "clean") == "clean")
             line = row(earlier)
@@ -79,7 +103,7 @@ def plant(folder: Path, plan: Plan) -> Planted:
     )
 
 
-def row(number: int, *, text: bool = False) -> dict[str, object]:
+def row(number: int, *, text: bool = False) -> dict[str, Any]:
     """A clean row."""
     mark = "" if text else "<image>\n"
     said = [
@@ -89,15 +113,34 @@ def row(number: int, *, text: bool = False) -> dict[str, object]:
     return {"id": str(number), **({} if text else {"image": f"images/{number}.jpg"}), "conversations": said}
 
 
-def damage(line: dict[str, object], number: int) -> object:
-    """Break a row in one of five ways."""
+def lengthen(line: dict[str, Any], speaker: str) -> None:
+    """Let `speaker` say more than the context holds."""
+    for said in line["conversations"]:
+        if said["from"] == speaker:
+            said["value"] += " on and on" * CONTEXT
+
+
+def write_tokenizer(folder: Path) -> Path:
+    """Write a tokenizer whose tokens are words, with those of the template `lab`."""
+    special = ("<pad>", "<s>", "</s>", "<image>", "<user>", "<assistant>", "<unk>")
+    tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(special)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def damage(line: dict[str, Any], number: int) -> Any:
+    """Break a row in one of six ways."""
     return [
         {**line, "conversations": "What?"},
         {**line, "image": 7},
         {**line, "conversations": []},
         {key: value for key, value in line.items() if key != "image"},
         [line],
-    ][number % 5]
+        {**{key: value for key, value in line.items() if key != "image"}, "images": [line["image"]] * 2},
+    ][number % 6]
 
 
 def write_image(folder: Path, number: int, kind: str, rng: np.random.Generator) -> None:

@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
 
 from cambrian.data import doctor
 from cambrian.data.doctor import Wishes, examine
 from cambrian.data.image_hashes import are_copies, hash_image
 from cambrian.data.left_out import list_of
+from cambrian.data.lengths import Tokens
 from cambrian.data.survey import survey
 from cambrian.errors import DataError
-from tests.data.planted import Plan, Planted, paint, plant
+from tests.data.planted import CONTEXT, Plan, Planted, paint, plant, write_tokenizer
 
-SMALL = Plan(rows=400, missing=14, truncated=6, gifs=4, texts=16, repeated=10, copies=12, broken=10, twice=5)
+SMALL = Plan(
+    rows=400,
+    missing=14,
+    truncated=6,
+    gifs=4,
+    texts=16,
+    repeated=10,
+    copies=12,
+    broken=10,
+    twice=5,
+    long=7,
+    silent=3,
+)
 LARGE = Plan(
-    rows=10_000, missing=355, truncated=40, gifs=12, texts=408, repeated=100, copies=20, broken=100, twice=50
+    rows=10_000,
+    missing=355,
+    truncated=40,
+    gifs=12,
+    texts=408,
+    repeated=100,
+    copies=20,
+    broken=100,
+    twice=50,
+    long=30,
+    silent=15,
 )
 
 
@@ -39,8 +60,15 @@ def planted(tmp_path: Path) -> Planted:
 
 def check(planted: Planted, plan: Plan) -> None:
     """All that was planted is found, row by row, and nothing else."""
-    found = examine(planted.file, Wishes(against=planted.tests))
+    tokenizer = write_tokenizer(planted.file.parent / "llm")
+    tokens = Tokens(tokenizer=tokenizer, template="lab", context=CONTEXT)
+    found = examine(planted.file, Wishes(against=planted.tests, tokens=tokens))
     report, rows = found.report, planted.rows
+    too_long = {one["row"]: one["left_out"] for one in report["too_long"]}
+    assert too_long == {
+        **dict.fromkeys(rows["long"], ""),
+        **dict.fromkeys(rows["silent"], "has no supervised token among its first 700"),
+    }
     by_reason: dict[str, set[int]] = {}
     for fault in report["faults"]:
         reason = fault["kind"]
@@ -142,15 +170,46 @@ def test_a_clean_file_is_clean(
     assert report["shares"]["short_answers"] == 0.5
 
 
-def test_rows_beyond_the_context_are_named(tmp_path: Path) -> None:
-    tokenizer = Tokenizer(WordLevel({"word": 0, "?": 1}, unk_token="?"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    file = write(tmp_path / "data.jsonl", ["word " * 10, "word " * 9, "short"])
-    report = examine(file, Wishes(tokenizer=tmp_path, context=10)).report
-    assert report["too_long"] == [{"row": 0, "line": 1, "tokens": 11}]
+def test_rows_beyond_the_context_are_named_with_what_becomes_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """<s> <user> Q <assistant> ... </s> are five tokens and the answer's words."""
+    llm = write_tokenizer(tmp_path / "llm")
+    file = write(tmp_path / "data.jsonl", ["word " * 10, "word " * 5, "short"])
+    file.write_text(file.read_text().replace('"Q"', json.dumps("Q " * 9), 3).replace("Q " * 9, "Q", 2))
+    tokens = Tokens(tokenizer=llm, template="lab", context=10)
+    report = examine(file, Wishes(tokens=tokens)).report
+    assert report["too_long"] == [
+        {"row": 0, "line": 1, "tokens": 15, "left_out": ""},
+        {"row": 2, "line": 3, "tokens": 14, "left_out": "has no supervised token among its first 10"},
+    ]
     with pytest.raises(DataError, match="takes an LLM's directory"):
-        examine(file, Wishes(tokenizer=tmp_path / "none"))
+        examine(file, Wishes(tokens=replace(tokens, tokenizer=tmp_path / "none")))
+    words = ["doctor", str(file), "--tokenizer", str(llm / "tokenizer.json"), "--context", "10"]
+    for more, code in ((["--template", "lab"], 1), ([], 2)):
+        monkeypatch.setattr(sys, "argv", [*words, *more])
+        with pytest.raises(SystemExit) as left:
+            doctor.main()
+        assert left.value.code == code
+    said = capsys.readouterr()
+    assert "1 rows will be cut at the context, first: line 1 (15 tokens)" in said.out
+    assert "left out: has no supervised token among its first 10, first: line 3 (14 tokens)" in said.out
+    assert said.err.startswith("--tokenizer needs --template, one of chatml, ")
+
+
+def test_rows_are_counted_with_their_image(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    said = [{"from": "human", "value": "Q\n<image>"}, {"from": "gpt", "value": "word word"}]
+    file = tmp_path / "data.jsonl"
+    file.write_text(json.dumps({"id": "a", "image": "a.png", "conversations": said}))
+    llm = write_tokenizer(tmp_path / "llm")
+    found = [
+        examine(file, Wishes(tokens=Tokens(tokenizer=llm, template="lab", context=context))).report[
+            "too_long"
+        ]
+        for context in (583, 582)
+    ]
+    assert found == [[], [{"row": 0, "line": 1, "tokens": 583, "left_out": ""}]]
 
 
 def test_ids_in_several_rows_are_told_and_are_no_fault(tmp_path: Path) -> None:

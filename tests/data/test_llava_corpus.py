@@ -45,7 +45,7 @@ def write(folder: Path, *lines: str) -> Path:
 def opened(path: Path, folder: Path) -> tuple[LlavaCorpus, Inspection]:
     rows = index_rows(path)
     found = inspect(rows, Folder(folder))
-    return LlavaCorpus(rows, Folder(folder), found.kept), found
+    return LlavaCorpus(rows, Folder(folder), found.kept, path.name), found
 
 
 def test_what_is_wrong_is_named_and_left_out_and_never_replaced(folder: Path) -> None:

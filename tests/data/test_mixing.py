@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from analysis.published import PAPER
 from cambrian.data.catalog import CATEGORIES, find_sources, read_catalog
 from cambrian.data.mixing import Mixture, apportion, balance, count_rows, mix
 from cambrian.data.mixture import read_mixture
+from cambrian.data.mixture_table import mixture_table
 from cambrian.errors import UserError
 
 names = st.text("abcdef", min_size=1, max_size=3)
@@ -100,10 +103,46 @@ def test_the_catalog_is_the_papers() -> None:
         ("balance_450k", 6_426_500),
         *((f"ratio_exp{number}", 1_350_000) for number in range(1, 6)),
         ("2.5M", 2_446_901),
+        ("0.5M", 558_128),
+        ("1.2M", 1_246_901),
+        ("665k", 665_298),
     ],
 )
 def test_the_studys_mixtures_by_the_catalog(name: str, total: int) -> None:
     assert sum(read_mixture(name, None).counts.values()) == total
+
+
+@pytest.mark.parametrize(
+    ("name", "sources"),
+    [
+        ("0.5M", {"LLaVA-558K": "liuhaotian/LLaVA-Pretrain"}),
+        ("1.2M", {"ShareGPT4V-PT": "Lin-Chen/ShareGPT4V"}),
+        ("2.5M", {"ShareGPT4V-PT": "Lin-Chen/ShareGPT4V", "MiniGemini": "YanweiLi/MGM-Pretrain"}),
+        ("665k", {"LLaVA-665K": "liuhaotian/LLaVA-Instruct-150K"}),
+        (
+            "737k",
+            {
+                "LLaVA-665K": "liuhaotian/LLaVA-Instruct-150K",
+                "AI2D": "HuggingFaceM4/the_cauldron",
+                "DocVQA": "HuggingFaceM4/the_cauldron",
+                "DVQA": "HuggingFaceM4/the_cauldron",
+            },
+        ),
+    ],
+)
+def test_the_sources_of_a_data_set_are_named_with_their_place_on_the_hub(
+    name: str, sources: dict[str, str]
+) -> None:
+    data = read_mixture(name, None)
+    assert {read_catalog()[file].source: read_catalog()[file].hub for file in data.counts} == sources
+    said = io.StringIO()
+    Console(width=200, file=said).print(mixture_table([data], by_source=True))
+    assert all(source in said.getvalue() and hub in said.getvalue() for source, hub in sources.items())
+
+
+@pytest.mark.parametrize(("name", "sources"), [("5m", 59), ("7m", 65), ("10m", 65)])
+def test_the_large_mixtures_take_all_their_sources(name: str, sources: int) -> None:
+    assert sum(count > 0 for count in read_mixture(name, None).counts.values()) == sources
 
 
 def test_a_mixture_of_ratios_has_them() -> None:

@@ -105,3 +105,12 @@ def test_rows_nested_too_deeply_are_no_crash(tmp_path: Path) -> None:
     array.write_text(f"[{{}}, {'9' * 5000}]")
     with pytest.raises(DataError, match="element 2 of the array has Exceeds the limit"):
         index_rows(array)
+
+
+def test_a_line_of_one_character_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{\n\n1\r\n \n\r\n{"id": 1}\n7')
+    rows = index_rows(path)
+    assert [rows.read(number).strip() for number in range(len(rows))] == [b"{", b"1", b'{"id": 1}', b"7"]
+    with pytest.raises(RowError, match="line 1: not JSON"):
+        rows[0]

@@ -83,6 +83,8 @@ def test_a_long_example_is_cut() -> None:
     cut = chat(max_tokens=9).encode(conversation(("what", "a red cube"), ("what", "two")))
     assert (cut.input_ids, cut.labels) == (whole.input_ids[:9], whole.labels[:9])
     assert len(cut.placeholder) == 9
+    assert cut.cut == len(whole.input_ids) - 9
+    assert whole.cut == 0
 
 
 @pytest.mark.parametrize(

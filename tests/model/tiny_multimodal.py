@@ -64,6 +64,9 @@ class NoiseCorpus:
         )
         return Conversation(id=f"noise-{index}", image=None if index % 3 == 2 else index + 100, turns=turns)
 
+    def place(self, index: int) -> str:
+        return f"noise.jsonl, line {index + 1}"
+
     def image_size(self, image: int) -> None:
         return None
 

@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from small_models import BARE, fill, logits, make_llava
 from tiny_multimodal import CONCAT, SVA
 
+from cambrian.directories import new_directory
 from cambrian.errors import UserError
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.release import directory as module
 from cambrian.release import load_model
 from cambrian.release.directory import save_model
-from cambrian.release.files import new_directory
 from cambrian.sweep.store import Store
 
 torch.set_num_threads(1)

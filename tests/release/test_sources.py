@@ -11,10 +11,10 @@ import yaml
 from small_models import BARE, fill, logits, publish_score
 from tiny_multimodal import CONCAT
 
+from cambrian.directories import new_directory
 from cambrian.errors import UserError
 from cambrian.release.directory import save_model
 from cambrian.release.facts import public
-from cambrian.release.files import new_directory
 from cambrian.release.sources import find_encoder, find_model
 from cambrian.sweep.store import Store
 

@@ -24,6 +24,7 @@ RUNS = {
     "table_data_balance": {"lab": 0, "paper": 4},
     "table_data_ratio": {"lab": 3, "paper": 8},
     "cambrian1": {"lab": 1, "paper": 3},
+    "response_format": {"lab": 1, "paper": 2},
 }
 """Different runs of each sweep; the lab has six of the encoders, the controls, and one LLM."""
 LEFT_OUT_OF_MINI = {"fig6": ["encoder 'random'", "encoder 'pixels'"]}
@@ -78,6 +79,13 @@ def test_a_union_of_sweeps_counts_what_they_share_once(tmp_path: Path):
     planned = plan(study("sweep=[fig5,fig7]", "scale=paper"), tmp_path)
     # Figure 7 has CLIP and DINOv2 with 737k, frozen and unfrozen, in common with Figure 5.
     assert len(planned.runs) == 92 + 8 - 4
+
+
+def test_the_form_of_the_answer_is_an_axis_of_data_alone(tmp_path: Path):
+    planned = plan(study("sweep=response_format", "scale=paper"), tmp_path)
+    assert sorted(run.axes["instruct"] for run in planned.runs) == ["7m", "7m-no-format"]
+    kinds = {kind: count.unique for kind, count in planned.kinds().items()}
+    assert kinds == {"encoder": 1, "language": 1, "tune": 2, "evaluate": 2 * 16}
 
 
 def test_a_sweep_is_refined_on_the_command_line(tmp_path: Path):

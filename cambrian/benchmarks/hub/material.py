@@ -43,6 +43,10 @@ class HubMaterial:
     tables: Sequence[PictureTable]
     places: Mapping[str, tuple[int, int]]
     """Name of a picture -> table and record that hold it; others are files below the folder."""
+    numbers: Mapping[int, str]
+    """Number of a record, counted through all configurations -> id of the question that it became."""
+    records: int
+    """How many there are."""
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -110,6 +114,8 @@ def open_hub_material(
         total=max(len(found), benchmark.questions),
         tables=reader.tables,
         places=reader.places,
+        numbers=reader.numbers,
+        records=reader.records,
     )
 
 
@@ -117,6 +123,8 @@ def _check(benchmark: HubBenchmark, folder: Path, asked: Sequence[Question]) -> 
     """See to it that answers can be scored, before hours are spent on them."""
     if not asked:
         raise DataError(f"{benchmark.id}: {folder} holds no question of it")
+    if benchmark.unscored:
+        return
     blank = (
         Prediction(id=question.id, vision=vision, prompt="", raw="")
         for question in asked
@@ -132,7 +140,8 @@ class _Reader:
         self.benchmark, self.folder, self.cache = benchmark, folder, cache
         self.tables: list[PictureTable] = []
         self.places: dict[str, tuple[int, int]] = {}
-        self._read = 0
+        self.numbers: dict[int, str] = {}
+        self.records = 0
 
     def read(self) -> list[Question]:
         """Read all questions, in the order of the data set."""
@@ -153,7 +162,7 @@ class _Reader:
             content = None
             if here and self.benchmark.text_too and (content := self._content(number)) is None:
                 continue
-            question = self._adapt(record, self._read + number)
+            question = self._adapt(record, self.records + number)
             if question is None:
                 continue
             if here and not question.image:
@@ -161,8 +170,9 @@ class _Reader:
                 question = replace(question, image=name)
             if here:
                 self.places.setdefault(question.image, (len(self.tables) - 1, number))
+            self.numbers[self.records + number] = question.id
             found.append(question)
-        self._read += len(table)
+        self.records += len(table)
         return found
 
     def _content(self, number: int) -> bytes | None:
@@ -180,7 +190,7 @@ class _Reader:
             raise DataError(f"{where}: no column {error}; it has {', '.join(record)}") from error
         except (ValueError, TypeError, AttributeError, IndexError, SyntaxError) as error:
             raise DataError(f"{where} cannot be read: {error}") from error
-        if question is not None and not question.answer:
+        if question is not None and not question.answer and not self.benchmark.unscored:
             raise DataError(f"{where} has no answer; is this a split whose answers are public?")
         return question
 

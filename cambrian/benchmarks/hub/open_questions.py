@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cambrian.benchmarks.hub.prompts import NUMBER, SHORT, TRANSCRIBE, UNANSWERABLE, WORD
 from cambrian.benchmarks.hub.source import Record
@@ -85,6 +86,18 @@ def document(record: Record, number: int) -> Question:
 def infographic(record: Record, number: int) -> Question:
     """As `document`, with the authors' other request."""
     return _open(record["question"], WORD, record["answers"], id=str(record["questionId"]))
+
+
+def scene_text(record: Record, number: int) -> Question:
+    """A question about text in a scene, whose answers are not public."""
+    return _open(record["question"], WORD, None, id=str(record["question_id"]))
+
+
+def mm_vet(record: Record, number: int) -> Question:
+    """A question that wants a longer answer; of several, any (`<OR>`) or all of them (`<AND>`) are right."""
+    accepted = [one.strip().replace("<AND>", " and also ") for one in record["answer"].split("<OR>")]
+    asked = _open(record["question"], "", accepted, id=record["question_id"], part=record["capability"])
+    return replace(asked, prompt=record["question"])
 
 
 def viz_wiz(record: Record, number: int) -> Question:
