@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
-from analysis.results import AXES, choose, open_store, parts, read_results
+from analysis.results import AXES, GENERATE, choose, open_store, parts, read_results
 from analysis.units import UNITS_FILE, Credits, read_units
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
@@ -138,7 +138,9 @@ def _read_chosen(
     proxy: float,
     hints: Hints,
 ) -> pd.DataFrame:
-    results = read_results(place, proxy=proxy)
+    choices = chosen_axes(only)
+    answering = choices.pop("answering", GENERATE)
+    results = read_results(place, proxy=proxy, answering=answering)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
         print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
@@ -156,7 +158,7 @@ def _read_chosen(
             f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
     frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, chosen_axes(only))
+    frame = choose(frame, choices)
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
-from analysis.results import parts
+from analysis.results import GENERATE, parts
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
 
 DESIGN = ("connector", "adapter", "vision", "instruct", "llm")
@@ -119,6 +119,7 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
         notes.append(f"left out, since the paper's averages do not have them: {', '.join(extra)}")
     varying = [axis for axis in ("scale", *DESIGN) if frame[axis].nunique() > 1]
     looks = [f"proxy {proxy:g}" for proxy in sorted(set(frame["proxy"])) if proxy != 1]
+    looks += [f"by {way}" for way in sorted(set(frame["answering"])) if way != GENERATE]
     lines = []
     axes: list[str] = ["scale", "encoder", *DESIGN]
     for key, group in frame.groupby(axes, sort=True):

@@ -48,6 +48,8 @@ class Row:
     seed: int
     proxy: float
     """Part of the training examples that was used; below 1 this is a first look and no result."""
+    answering: str
+    """How it answered: `GENERATE`, or by the likeliest of the options."""
     benchmark: str
     category: str
     score: float
@@ -71,8 +73,10 @@ class Row:
 
 
 COLUMNS = tuple(Row.__dataclass_fields__)
-AXES = ("encoder", "connector", "adapter", "vision", "instruct", "llm", "scale", "seed")
-"""What can be chosen among results; all but the seed tell one line of a figure from another."""
+AXES = ("encoder", "connector", "adapter", "vision", "instruct", "llm", "scale", "seed", "answering")
+"""What can be chosen among results; all but the last two tell one line of a figure from another."""
+GENERATE = "generate"
+"""In its own words: results are answered in this way unless something else is chosen, and never mixed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +111,13 @@ def open_store(given: str | None, files: Sequence[str] = ()) -> Iterator[Path]:
         yield folder
 
 
-def read_results(store: Path, *, proxy: float = 1.0) -> Results:
+def read_results(store: Path, *, proxy: float = 1.0, answering: str = GENERATE) -> Results:
     """Read the evaluations of `store`; a store that does not exist has none.
 
     Args:
         store: directory of finished stages.
         proxy: below 1, first looks at this part of the data are read, and nothing else.
+        answering: how the models have answered; other evaluations are not read.
     """
     rows: list[Row] = []
     problems: list[str] = []
@@ -128,7 +133,7 @@ def read_results(store: Path, *, proxy: float = 1.0) -> Results:
         except (OSError, ValueError) as error:
             problems.append(f"{place}: {error}")
     frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
-    frame = frame[frame["proxy"] == proxy]
+    frame = frame[(frame["proxy"] == proxy) & (frame["answering"] == answering)]
     frame = frame.sort_values(["run", "benchmark", "created", "digest"], ignore_index=True)
     latest = frame.drop_duplicates(["run", "benchmark"], keep="last").reset_index(drop=True)
     return Results(
@@ -211,6 +216,7 @@ def _row(manifest: Mapping[str, Any]) -> Row:
         llm=_text(axes, "llm"),
         seed=int(_number(axes, "seed")),
         proxy=_number(axes, "proxy") if "proxy" in axes else 1.0,
+        answering=_text(axes, "answering") if "answering" in axes else GENERATE,
         benchmark=benchmark,
         category=category,
         **points,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cambrian.benchmarks.answering import ANSWERINGS, GENERATE
 from cambrian.benchmarks.suite import known_names, select
 from cambrian.connectors.table import check_connector
 from cambrian.data.templates import TEMPLATES
 from cambrian.errors import unknown_name
 from cambrian.lab.world import SIDE
-from cambrian.recipe import Data, Optimization, Recipe
+from cambrian.recipe import Benchmarks, Data, Optimization, Recipe
 from cambrian.sweep.encoder_shapes import block_count
 
 
@@ -35,6 +36,7 @@ def check_recipe(recipe: Recipe) -> list[str]:
     for stage, settings in (("align", scale.align), ("tune", scale.tune)):
         faults += _check_optimization(f"scale.{stage}", settings)
     faults += _check_benchmarks(recipe.benchmarks.include, "lab" if scale.world else "hub", scale.name)
+    faults += _check_answering(recipe.benchmarks, scale.like or scale.name)
     faults += _check_side(recipe)
     if recipe.llm.template not in TEMPLATES:
         faults.append(unknown_name("llm template", recipe.llm.template, TEMPLATES))
@@ -80,6 +82,23 @@ def _check_benchmarks(names: Sequence[str], source: str, scale: str) -> list[str
         f"benchmark '{row.id}' does not exist at scale={scale}"
         for row in select(names)
         if row.source != source
+    ]
+
+
+def _check_answering(benchmarks: Benchmarks, section: str) -> list[str]:
+    by = benchmarks.answering
+    if by not in ANSWERINGS:
+        return [unknown_name("value of benchmarks.answering", by, ANSWERINGS)]
+    if by == GENERATE or not {*benchmarks.include} <= {*known_names()}:
+        return []
+    rows = select(benchmarks.include)
+    without, fitting = ([row.id for row in rows if row.closed is closed] for closed in (False, True))
+    if not without:
+        return []
+    fix = f"benchmarks.{section}.include=[{','.join(fitting)}] or " if fitting else ""
+    return [
+        f"benchmarks.answering={by} chooses among a question's options, and {', '.join(without)} "
+        f"{'have' if len(without) > 1 else 'has'} questions without; use {fix}benchmarks.answering={GENERATE}"
     ]
 
 

@@ -235,7 +235,12 @@ def _read_benchmarks(notes: Notes, node: Node, at: Sections, place: Path | None)
     section = _section(notes, node, at, f"benchmarks '{node['name']}'")
     if section is None:
         return None
-    benchmarks = read(Benchmarks, {"name": node["name"], **section}, "benchmarks", notes.faults)
+    benchmarks = read(
+        Benchmarks,
+        {"name": node["name"], "answering": node["answering"], **section},
+        "benchmarks",
+        notes.faults,
+    )
     if benchmarks is None or not {*benchmarks.include} <= {*known_names()}:
         return benchmarks  # names are checked with all else
     real = [row.id for row in select(benchmarks.include) if row.source == "hub"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from cambrian.benchmarks.answering import GENERATE
+
 AXES = ("scale", "encoder", "supervision", "connector", "adapter", "vision", "instruct", "llm", "seed")
 """Names of the design choices by which runs are told apart."""
 WITH, WITHOUT = RESPONSE_FORMATS = ("with", "without")
@@ -156,6 +158,8 @@ class Benchmarks:
     questions: int
     """Per benchmark; 0 asks all there are."""
     seed: int
+    answering: str = GENERATE
+    """How: one of `ANSWERINGS`."""
     contents: Mapping[str, str] = field(default_factory=dict)
     """Benchmark -> what its local copy is known by, wherever it lies; others come from the hub."""
 

@@ -15,8 +15,8 @@ from cambrian.benchmarks.suite import BENCHMARKS, images, questions
 from cambrian.data.pictures import Size, View
 from cambrian.runtime import Runtime
 
-BLOCK_BYTES = 512 << 20
-"""Room for pictures in memory: so many are made ready, asked about and let go."""
+BLOCK_BYTES = 192 << 20
+"""Room for pictures in memory: so many are asked about at a time, while others are made ready."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,8 @@ class Benchmark(Rules):
     """All that there are; 0 where there is no end to them."""
     unscored: str = ""
     """Why it has no score: it is asked, and its answers are stored."""
+    closed: bool = False
+    """Whether every question has options, of which the likeliest can be taken for the answer."""
 
     def recipe(self, content: str = "") -> dict[str, Any]:
         """What determines an evaluation's result; names and groupings for figures are not part of it.

@@ -28,7 +28,7 @@ CATEGORIES: dict[str, str] = {
 _LAB_PREFIX = "lab_"
 
 
-def _lab(task: str, display: str, category: str, matcher: str) -> Benchmark:
+def _lab(task: str, display: str, category: str, matcher: str, *, closed: bool = True) -> Benchmark:
     return Benchmark(
         id=f"{_LAB_PREFIX}{task}",
         display=display,
@@ -38,6 +38,7 @@ def _lab(task: str, display: str, category: str, matcher: str) -> Benchmark:
         cluster="image",
         max_new_tokens=8,
         source="lab",
+        closed=closed,
     )
 
 
@@ -50,7 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         _lab("facts", "Facts", "knowledge", "short"),
         _lab("sums", "Sums", "knowledge", "number"),
         _lab("text", "Text", "ocr_chart", "short"),
-        _lab("spelling", "Spelling", "ocr_chart", "short"),
+        _lab("spelling", "Spelling", "ocr_chart", "short", closed=False),
         _lab("chart", "Chart", "ocr_chart", "number"),
         _lab("chart_extreme", "Chart Extreme", "ocr_chart", "short"),
         _lab("count", "Count", "vision_centric", "number"),

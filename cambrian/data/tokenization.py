@@ -136,6 +136,12 @@ class ChatTokenizer:
             placeholder += [run.image] * len(run.ids)
         return ids, placeholder
 
+    def continuation(self, question: str, answer: str, *, image: bool) -> list[int]:
+        """Encode `answer` as it stands behind the prompt of `question`, without the end token."""
+        turns = (Turn(question=question, answer=answer),)
+        runs = self._runs(turns, 0 if image else None, 0)
+        return [token for run in runs if run.supervised for token in run.ids][:-1]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Write token ids as text, special tokens included."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=False)

@@ -51,7 +51,7 @@ KINDS: dict[str, StageKind] = {
         StageKind(name="language", version=1, function="cambrian.stages.language:run", parallel=True),
         StageKind(name="align", version=1, function="cambrian.stages.align:run", parallel=True),
         StageKind(name="tune", version=1, function="cambrian.stages.tune:run", parallel=True),
-        StageKind(name="evaluate", version=1, function="cambrian.stages.evaluate:run"),
+        StageKind(name="evaluate", version=2, function="cambrian.stages.evaluate:run"),
     )
 }
 

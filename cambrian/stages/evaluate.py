@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cambrian.benchmarks.hub.submissions import write_submission
-from cambrian.benchmarks.material import Material, Shown, blocks, open_material
+from cambrian.benchmarks.material import Material, open_material
 from cambrian.benchmarks.records import (
     PREDICTIONS_FILE,
     QUESTIONS_FILE,
@@ -24,17 +21,15 @@ from cambrian.benchmarks.records import (
 )
 from cambrian.benchmarks.scoring import rules_of, score
 from cambrian.benchmarks.units import UNITS_FILE, units_table, write_units
-from cambrian.data.pictures import View
 from cambrian.model.assembly import load_trained
-from cambrian.model.generation import Request, answer
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.preemption import Preempted
+from cambrian.stages.asking import BATCH_SIZE, Asking
 from cambrian.stages.base import Artifact, Recipe, StageContext
 from cambrian.stages.connecting import encoder_roles
 from cambrian.stages.device import prepare_device
+from cambrian.stages.kept_answers import KeptAnswers, model_fingerprint
 
-BATCH_SIZE = 64
-"""Prompts answered at the same time; answers do not depend on it."""
 UNANSWERED_FILE = "unanswered.json"
 """Picture -> why it could not be shown, if there are such."""
 
@@ -44,7 +39,8 @@ log = logging.getLogger(__name__)
 def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -> dict[str, Any]:
     """Publish the questions and the raw answers, from which the score can be repeated without a model.
 
-    A question whose picture cannot be shown counts as not answered.
+    A question whose picture cannot be shown counts as not answered. What the model was asked before, in an
+    evaluation that was left or in another one, it is not asked again.
 
     Raises:
         UserError: if the benchmark is not on this machine, or its data are not what they should be.
@@ -52,21 +48,19 @@ def run(recipe: Recipe, inputs: Mapping[str, Artifact], context: StageContext) -
     """
     device = prepare_device(context.runtime)
     places = tuple(inputs[role].path for role in encoder_roles(inputs))
-    model = _load(inputs["model"].path, places, device)
+    fingerprint = model_fingerprint(inputs, device)
     material = open_material(recipe, context.runtime)
-    asking = _Asking(
-        model=model,
+    asking = Asking(
+        model=_load(inputs["model"].path, places, device, fingerprint),
         material=material,
-        batch_size=context.runtime.micro_batch or BATCH_SIZE,
         max_new_tokens=recipe["benchmark"]["max_new_tokens"],
-        context=context,
+        matcher=recipe["benchmark"]["matcher"] if "answering" in recipe else "",
+        batch_size=context.runtime.micro_batch or BATCH_SIZE,
+        kept=KeptAnswers(context.runtime.cache / "answers", fingerprint),
+        report=partial(_report, context),
     )
-    asked = material.questions
-    predictions = [
-        Prediction(id=question.id, vision=vision, prompt=question.prompt, raw=raw)
-        for vision, answers in ((True, asking.sighted()), (False, asking.blind()))
-        for question, raw in zip(asked, answers, strict=True)
-    ]
+    asked, predictions = material.questions, asking.predictions()
+    context.note(_pace(asking))
     write_questions(context.payload / QUESTIONS_FILE, asked)
     write_predictions(context.payload / PREDICTIONS_FILE, predictions)
     metrics = _judge(recipe["benchmark"], asked, predictions, context)
@@ -92,79 +86,26 @@ def _judge(
     return {"n": len(asked), "images": len({one.image for one in asked}), "unscored": benchmark["unscored"]}
 
 
-@dataclass(kw_only=True)
-class _Asking:
-    """Asks one model all questions of one benchmark."""
+def _report(context: StageContext, done: int, total: int) -> None:
+    """Tell how far it is; the answers so far are kept, and found when the stage is made again."""
+    if context.stopping():
+        raise Preempted(f"left after {done} of {total} answers")
+    context.progress(done, total)
 
-    model: MultimodalLLM
-    material: Material
-    batch_size: int
-    max_new_tokens: int
-    context: StageContext
-    faults: dict[str, str] = field(default_factory=dict)
-    """Name of a picture that could not be shown -> why."""
-    done: int = 0
 
-    def sighted(self) -> list[str]:
-        """Answer with the pictures, as many at a time as fit into memory; empty where one cannot be shown."""
-        asked = self.material.questions
-        answers = [""] * len(asked)
-        for block in blocks(asked, self.model.views):
-            names = list(dict.fromkeys(asked[index].image for index in block))
-            shown = self.material.show(names, self.model.views)
-            self.faults |= shown.faults
-            good = [index for index in block if asked[index].image in shown.places]
-            self.done += len(block) - len(good)
-            requests = [_request(asked[index], shown) for index in good]
-            for index, raw in zip(good, self._answer(requests, shown), strict=True):
-                answers[index] = raw
-        return answers
-
-    def blind(self) -> list[str]:
-        """Answer without any picture."""
-        requests = [
-            Request(id=question.id, question=question.prompt, image=None)
-            for question in self.material.questions
-        ]
-        return self._answer(requests, None)
-
-    def _answer(self, requests: Sequence[Request], shown: Shown | None) -> list[str]:
-        before = self.done
-        answers = answer(
-            self.model,
-            requests,
-            partial(_pick, shown.pictures if shown else {}),
-            vision=shown is not None,
-            batch_size=self.batch_size,
-            max_new_tokens=self.max_new_tokens,
-            progress=lambda done, _: self._report(before + done),
-        )
-        self.done = before + len(requests)
-        return answers
-
-    def _report(self, done: int) -> None:
-        """Tell how far it is; answers are not kept, so there is nothing to save when told to stop."""
-        total = 2 * len(self.material.questions)
-        if self.context.stopping():
-            raise Preempted(f"left after {done} of {total} answers")
-        self.context.progress(done, total)
+def _pace(asking: Asking) -> dict[str, float]:
+    """Say how many questions the model answered, how fast, and how many it did not have to be asked."""
+    pace = {"answers_per_second": round(asking.asked / asking.seconds, 2)} if asking.asked else {}
+    return {"answers_given": asking.asked, "answers_spared": asking.spared, **pace}
 
 
 @lru_cache(maxsize=1)
-def _load(directory: Path, encoder_dirs: tuple[Path, ...], device: str) -> MultimodalLLM:
-    """Load a finished model; all benchmarks of one model are asked in a row, so it is loaded once."""
+def _load(directory: Path, encoder_dirs: tuple[Path, ...], device: str, fingerprint: str) -> MultimodalLLM:
+    """Load a finished model; all benchmarks of one model are asked in a row, so it is loaded once.
+
+    By its `fingerprint` another one in the same place is told apart.
+    """
     return load_trained(directory, encoder_dirs=encoder_dirs, device=device)
-
-
-def _request(question: Question, shown: Shown) -> Request:
-    place = shown.places[question.image]
-    return Request(id=question.id, question=question.prompt, image=place, size=shown.sizes[place])
-
-
-def _pick(
-    pictures: Mapping[View, np.ndarray], indices: Sequence[int], views: Sequence[View]
-) -> dict[View, np.ndarray]:
-    return {view: pictures[view][list(indices)] for view in views}
 
 
 def _wholeness(material: Material, faults: Mapping[str, str], context: StageContext) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from cambrian.benchmarks.answering import GENERATE
 from cambrian.benchmarks.suite import select
 from cambrian.lab.world import WORLD_VERSION
 from cambrian.recipe import PRETRAINED, WITH, Benchmarks, Data, Encoder, Language, Optimization, Recipe, Scale
@@ -187,7 +188,8 @@ def language_stage(llm: Language, world: World) -> Stage:
 
 def _questions(benchmarks: Benchmarks, scale: Scale) -> list[Asked]:
     chosen = benchmarks.questions
-    fixed = {"questions": chosen, "seed": benchmarks.seed, **_world(world_of(scale))}
+    by = {} if benchmarks.answering == GENERATE else {"answering": benchmarks.answering}
+    fixed = {"questions": chosen, "seed": benchmarks.seed, **by, **_world(world_of(scale))}
     return [
         Asked(
             benchmark=row.id,
@@ -200,12 +202,14 @@ def _questions(benchmarks: Benchmarks, scale: Scale) -> list[Asked]:
 
 
 def _evaluate_stage(recipe: Recipe, asked: Asked, inputs: Mapping[str, str]) -> Stage:
+    by = recipe.benchmarks.answering
+    mark, axis = ("", {}) if by == GENERATE else (f" by {by}", {"answering": by})
     return Stage(
         kind="evaluate",
         recipe=asked.recipe.value,
         inputs=inputs,
-        label=f"evaluate {recipe.name} {asked.benchmark}",
-        axes={**recipe.axes, "benchmark": asked.benchmark, "category": asked.category},
+        label=f"evaluate {recipe.name} {asked.benchmark}{mark}",
+        axes={**recipe.axes, "benchmark": asked.benchmark, "category": asked.category, **axis},
         work=asked.work,
         recipe_json=asked.recipe.json,
     )

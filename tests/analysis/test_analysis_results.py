@@ -194,6 +194,25 @@ def test_first_looks_stay_out_unless_they_are_asked_for(tmp_path: Path) -> None:
     assert read_results(tmp_path, proxy=0.2).frame.empty
 
 
+def test_answers_by_likelihood_stay_out_unless_they_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, ("siglip",), 50.0)
+    run = read_results(tmp_path).frame["run"].iloc[0]
+    put(
+        tmp_path,
+        manifest(axes={"answering": "likelihood"}, metrics={"score": 55.0}, model=run, created="2026-02-01"),
+    )
+    results = read_results(tmp_path)
+    assert (set(results.frame["answering"]), len(results.frame), results.superseded) == ({"generate"}, 8, 0)
+    likely = read_results(tmp_path, answering="likelihood").frame
+    assert likely["score"].tolist() == [55.0]
+    assert main(["--store", str(tmp_path), "--only", "answering=likelihood"]) == 0
+    assert "siglip by likelihood" in capsys.readouterr().out
+    assert main(["--store", str(tmp_path)]) == 0
+    assert "likelihood" not in capsys.readouterr().out
+
+
 def test_a_table_of_first_looks_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, ("siglip",), 20.0, axes={"proxy": 0.1})
     assert main(["--store", str(tmp_path)]) == 2

@@ -216,22 +216,36 @@ def test_runs_without_some_benchmarks_get_a_command(
     )
 
 
-def test_both_takes_own_results_at_the_papers_scale(tmp_path: Path) -> None:
+def fill_paper_scale(store: Path) -> None:
+    """CLIP, frozen and unfrozen, on the paper's benchmarks."""
     for vision, score in (("frozen", 50.0), ("unfrozen", 55.0)):
         for category, ids in benchmarks().items():
             for benchmark in ids:
-                value = 20 * score if benchmark == "mme_p" else score
                 factor = 20 if benchmark == "mme_p" else 1
-                metrics = {"score": value, "low": value - 5 * factor, "high": value + 5 * factor}
+                ends = {"score": score, "low": score - 5, "high": score + 5}
+                metrics = {name: factor * value for name, value in ends.items()}
                 axes = {"scale": "paper", "vision": vision, "llm": "vicuna_7b"}
-                put(tmp_path, manifest(("clip",), benchmark, category, axes=axes, metrics=metrics))
+                put(store, manifest(("clip",), benchmark, category, axes=axes, metrics=metrics))
+
+
+def test_both_takes_own_results_at_the_papers_scale(tmp_path: Path) -> None:
+    fill_paper_scale(tmp_path)
     assert draw(plot_fig7.main, tmp_path, "--both") == 0
     points = pd.read_csv(tmp_path / "out" / "fig7.csv")
     assert points["source"].value_counts().to_dict() == {"published": 40, "own": 10}
-    assert draw(plot_fig17.main, tmp_path, "--both") == 0
-    points = pd.read_csv(tmp_path / "out" / "fig17.csv").set_index(["row", "benchmark"])
-    assert points.loc[("clip (own)", "mme_p"), "percent_change"] == pytest.approx(10.0)
-    assert points.loc[("published: all (15)", "mme_p"), "source"] == "published"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fig3", "fig5", "fig17"])
+def test_every_figure_takes_both(tmp_path: Path, name: str) -> None:
+    fill_paper_scale(tmp_path)
+    assert draw(MAINS[name], tmp_path, "--both") == 0
+    points = pd.read_csv(tmp_path / "out" / f"{name}.csv")
+    assert set(points["source"]) == {"published", "own"}
+    if name == "fig17":
+        cell = points.set_index(["row", "benchmark"])
+        assert cell.loc[("clip (own)", "mme_p"), "percent_change"] == pytest.approx(10.0)
+        assert cell.loc[("published: all (15)", "mme_p"), "source"] == "published"
 
 
 def test_same_results_give_the_same_bytes(store: Path, tmp_path: Path) -> None:

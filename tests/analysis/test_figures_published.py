@@ -77,10 +77,10 @@ def test_fig3_means_are_over_all_encoders_and_nothing_is_invented(drawn: Path) -
     table = [row for row in rows_of("recipe_scores.csv") if row["adapter_data"] == "0M"]
     assert len(table) == 23
     docvqa = [float(row["docvqa"]) for row in table]
-    assert points.loc["docvqa", "score"] == pytest.approx(sum(docvqa) / 23, abs=1e-9)
+    assert points.loc["docvqa", "score"] == pytest.approx(sum(docvqa) / 23, abs=1e-7)
     assert points.loc["docvqa", "highest_model"] == max(docvqa)
     mme = [float(row["mme_p"]) / 20 for row in table]
-    assert points.loc["mme_p", "score"] == pytest.approx(sum(mme) / 23, abs=1e-9)
+    assert points.loc["mme_p", "score"] == pytest.approx(sum(mme) / 23, abs=1e-7)
     assert points[["blind", "chance", "difference"]].isna().all(axis=None)
     assert list(points["score"]) == sorted(points["score"], reverse=True)
     assert points.loc["seed_i", "size"] == 17990

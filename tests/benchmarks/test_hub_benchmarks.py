@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from cambrian.data.pictures import View
 from cambrian.errors import leaving_on_user_error
 from cambrian.model.generation import Request
 from cambrian.runtime import Runtime
-from cambrian.stages import evaluate
-from cambrian.stages.base import StageContext
+from cambrian.stages import asking, evaluate
+from cambrian.stages.base import Artifact, StageContext
 
 ROWS = {**HUB, **UNSCORED}
 EVERY = pytest.mark.parametrize("name", list(HUB))
@@ -67,26 +67,22 @@ def evaluate_with(
     questions = {question.id: question for question in asked(row, context.runtime, n)}
     calls: list[list[Request]] = []
 
-    def answer(model: object, requests: list[Request], pictures: Pictures, **settings: Any) -> list[str]:
+    def answer_in_parts(
+        model: object, requests: list[Request], pictures: Pictures, *, vision: bool, **settings: Any
+    ) -> Generator[dict[int, str]]:
         calls.append(list(requests))
-        if not settings["vision"]:
-            return [""] * len(requests)
-        for request in requests:
-            assert request.image is not None
-            shown = pictures([request.image], VIEWS)
-            assert [shown[view].shape for view in VIEWS] == [(1, 16, 16, 3), (1, 24, 24, 3)]
-            settings["progress"](1, len(requests))
-        return [say(questions[request.id]) for request in requests]
+        for place, request in enumerate(requests):
+            if vision:
+                assert request.image is not None
+                shown = pictures([request.image], VIEWS)
+                assert [shown[view].shape for view in VIEWS] == [(1, 16, 16, 3), (1, 24, 24, 3)]
+            yield {place: say(questions[request.id]) if vision else ""}
 
     monkeypatch.setattr(evaluate, "_load", lambda *_: StubModel())
-    monkeypatch.setattr(evaluate, "answer", answer)
-    return evaluate.run(recipe(row, data, n), {"model": FakeArtifact()}, context), calls  # type: ignore[dict-item]
-
-
-class FakeArtifact:
-    """Where nothing is read from."""
-
-    path = Path()
+    monkeypatch.setattr(asking, "answer_in_parts", answer_in_parts)
+    monkeypatch.setattr(evaluate, "KeptAnswers", lambda *_: None)  # of equal questions all are asked
+    model = Artifact(digest="model", path=Path(), manifest={"files": {}})
+    return evaluate.run(recipe(row, data, n), {"model": model}, context), calls
 
 
 def right(question: Question) -> str:

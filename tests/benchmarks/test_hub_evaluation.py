@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ from hub_fixtures import TABLES, write_benchmark
 from hub_table import png
 
 from cambrian.benchmarks import material as material_module
+from cambrian.benchmarks.hub import material as hub_material
 from cambrian.benchmarks.hub.places import fingerprint
 from cambrian.benchmarks.hub.rows import HUB
 from cambrian.benchmarks.material import blocks
 from cambrian.benchmarks.records import Prediction, Question, read_predictions
 from cambrian.benchmarks.rescore import rescore
-from cambrian.data.pictures import View
+from cambrian.data.pictures import View, prepare
+from cambrian.errors import UserError
 from cambrian.model.assembly import assemble, save_trained
 from cambrian.preemption import Preempted
 from cambrian.runtime import Runtime, SilentTracker
@@ -50,14 +54,27 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def inputs(root: Path, model: str) -> dict[str, Artifact]:
     roles = {"encoder.0": "vit", "encoder.1": "convnet", "model": model}
-    return {role: Artifact(digest=name, path=root / name, manifest={}) for role, name in roles.items()}
+    return {
+        role: Artifact(digest=name, path=root / name, manifest={"files": checksums(root / name)})
+        for role, name in roles.items()
+    }
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def context(tmp_path: Path, root: Path, name: str, **more: Any) -> StageContext:
     payload = tmp_path / name
     payload.mkdir()
     runtime = Runtime(
-        store=root / "store", data=more.pop("data", root / "data"), micro_batch=more.pop("batch", 0)
+        store=more.pop("store", payload / "store"),
+        data=more.pop("data", root / "data"),
+        micro_batch=more.pop("batch", 0),
     )
     settings: dict[str, Any] = {"progress": lambda done, total: None, **more}
     return StageContext(
@@ -99,23 +116,71 @@ def test_answers_do_not_depend_on_batches_or_blocks(
     assert run(tmp_path, root, "blocks of one picture", model, benchmark)[1] == said
 
 
-def test_progress_and_preemption(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(material_module, "BLOCK_BYTES", 1)
     told: list[tuple[int, int]] = []
     more: dict[str, Any] = {"batch": 1, "progress": lambda done, total: told.append((done, total))}
-    run(tmp_path, root, "told", "concat", "gqa", **more)
-    assert told == [(done, 6) for done in range(1, 7)]
-    with pytest.raises(Preempted, match="left after 4 of 6 answers"):
-        run(
-            tmp_path,
-            root,
-            "stopped",
-            "concat",
-            "gqa",
-            batch=1,
-            progress=lambda done, total: None,
-            stopping=iter([False, False, False, True]).__next__,
-        )
+    run(tmp_path, root, "told", "concat", "ai2d", **more)
+    assert told == [(done, 8) for done in range(1, 9)]
+    told.clear()
+    run(tmp_path, root, "equal without picture", "concat", "gqa", **more)
+    assert told[-1] == (6, 6)
+    assert len(told) < 6, "an equal question was asked twice"
+
+
+def test_what_was_answered_before_is_not_asked_again(root: Path, tmp_path: Path) -> None:
+    """Preempted, a row that changed, shorter answers, other weights."""
+    facts: dict[str, Any] = {}
+    more: dict[str, Any] = {"batch": 1, "store": tmp_path / "store", "note": facts.update}
+    with pytest.raises(Preempted, match="left after 4 of 8 answers"):
+        stopping = iter([False, False, False, True]).__next__
+        run(tmp_path, root, "stopped", "concat", "ai2d", **more, stopping=stopping)
+    told: list[tuple[int, int]] = []
+    progress = {"progress": lambda done, total: told.append((done, total))}
+    _, said = run(tmp_path, root, "resumed", "concat", "ai2d", **more, **progress)
+    assert (facts["answers_given"], facts["answers_spared"]) == (4, 4)
+    assert told == [(4, 8), (5, 8), (6, 8), (7, 8), (8, 8)]
+    assert said == run(tmp_path, root, "anew", "concat", "ai2d")[1]
+    place = context(tmp_path, root, "another row", **more)
+    changed = recipe("ai2d", root / "data")
+    changed["benchmark"]["cluster"] = "item"
+    evaluate.run(changed, inputs(root, "concat"), place)
+    assert (facts["answers_given"], facts["answers_spared"]) == (0, 8)
+    changed["benchmark"]["max_new_tokens"] = 2
+    evaluate.run(changed, inputs(root, "concat"), context(tmp_path, root, "shorter", **more))
+    assert (facts["answers_given"], facts["answers_spared"]) == (8, 0)
+    run(tmp_path, root, "other weights", "sva", "ai2d", **more)
+    assert (facts["answers_given"], facts["answers_spared"]) == (8, 0)
+
+
+def test_an_overwritten_checkpoint_or_picture_is_asked_again(root: Path, tmp_path: Path) -> None:
+    facts: dict[str, Any] = {}
+    more: dict[str, Any] = {"store": tmp_path / "store", "note": facts.update}
+    for name in ("vit", "convnet", "language", "concat"):
+        shutil.copytree(root / name, tmp_path / "models" / name)
+    first = run(tmp_path, tmp_path / "models", "first", "concat", "ai2d", data=root / "data", **more)[1]
+    weights = tmp_path / "models" / "concat" / "connector.safetensors"
+    shutil.copy(root / "sva" / "model.json", tmp_path / "models" / "concat" / "model.json")
+    shutil.copy(root / "sva" / "connector.safetensors", weights)
+    second = run(tmp_path, tmp_path / "models", "second", "concat", "ai2d", data=root / "data", **more)[1]
+    assert (facts["answers_given"], facts["answers_spared"]) == (8, 0)
+    assert [one.raw for one in first] != [one.raw for one in second]
+    assert second == run(tmp_path, root, "sva itself", "sva", "ai2d")[1]
+
+    def negative(*given: Any) -> Any:
+        shown = prepare(*given)
+        return {view: 255 - pixels for view, pixels in shown.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub_material, "prepare", negative)
+        run(tmp_path, tmp_path / "models", "third", "concat", "ai2d", data=root / "data", **more)
+    assert (facts["answers_given"], facts["answers_spared"]) == (4, 4), "the blind ones are as they were"
+
+
+def test_by_likelihood_a_tokenizer_without_letters_is_told(root: Path, tmp_path: Path) -> None:
+    chosen = {**recipe("ai2d", root / "data"), "answering": "likelihood"}
+    with pytest.raises(UserError, match="let this model generate its answers"):
+        evaluate.run(chosen, inputs(root, "concat"), context(tmp_path, root, "payload"))
 
 
 def write_damaged(data: Path) -> None:
@@ -143,8 +208,13 @@ def test_pictures_that_cannot_be_shown(root: Path, tmp_path: Path) -> None:
     assert all(one.raw for one in said if not one.vision), "without pictures all can be asked"
     reasons = json.loads((tmp_path / "damaged" / "unanswered.json").read_text())
     assert sorted(reason.split(":")[0] for reason in reasons.values()) == ["cannot be decoded", "is missing"]
-    assert facts == {"questions_from": str(tmp_path / "data" / "benchmarks" / "ai2d")}
-    row = {"recipe": recipe("ai2d", tmp_path / "data")}
+    assert facts.pop("answers_per_second") > 0
+    assert facts == {
+        "questions_from": str(tmp_path / "data" / "benchmarks" / "ai2d"),
+        "answers_given": 5,  # one with its picture, four without
+        "answers_spared": 0,
+    }
+    row = {"recipe": recipe("ai2d", tmp_path / "data"), "metrics": metrics}
     (tmp_path / "damaged" / "manifest.json").write_text(json.dumps(row))
     again = rescore(tmp_path / "damaged").metrics()
     assert {name: metrics[name] for name in again} == again

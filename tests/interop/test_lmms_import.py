@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import Write
 
 from analysis import table
 from analysis.results import read_results
@@ -23,6 +23,7 @@ from cambrian.interop.lmms_tasks import TASKS
 from cambrian.runtime import Runtime
 from cambrian.sweep.__main__ import main as sweep
 
+Write = Callable[[str, Sequence[dict[str, Any]]], Path]
 AXES = ["encoder=clip+dinov2", "supervision=language+self", "connector=mlp", "adapter=0.5M"]
 AXES += ["vision=frozen", "instruct=665k", "llm=vicuna_7b"]
 

@@ -15,6 +15,7 @@ from tokenizers.processors import ByteLevel, Sequence, TemplateProcessing
 from transformers import (
     AutoModelForCausalLM,
     GemmaConfig,
+    Lfm2Config,
     LlamaConfig,
     MistralConfig,
     Phi3Config,
@@ -194,6 +195,14 @@ FAMILIES = {
         tokenizer=lambda: byte_level(_CHATML),
         form=CHATML_FORM,
         config=lambda **sizes: GemmaConfig(**sizes, head_dim=16),
+        tokens={"eos_token": "<|im_end|>"},
+    ),
+    # Two layers of three keep the end of a convolution instead of keys and values.
+    "lfm2": Family(
+        template="chatml",
+        tokenizer=lambda: byte_level(_CHATML),
+        form=CHATML_FORM,
+        config=lambda **sizes: Lfm2Config(**sizes, layer_types=["conv", "full_attention", "conv"]),
         tokens={"eos_token": "<|im_end|>"},
     ),
 }

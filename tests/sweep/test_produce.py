@@ -13,9 +13,9 @@ import pytest
 import toy_stages
 from toy_stages import NullTracker, lines, make, toy
 
+from cambrian import source_code
 from cambrian.runtime import Runtime
 from cambrian.stages.base import KINDS, Stage
-from cambrian.sweep import provenance
 from cambrian.sweep.catalog import MissingArtifactError
 from cambrian.sweep.produce import NonFiniteMetricsError, produce
 from cambrian.sweep.store import Store
@@ -189,9 +189,9 @@ def test_kill_9_in_the_middle_of_a_publication_leaves_nothing_visible(
 def source_tree(folder: Path, text: str) -> str:
     """Write a module outside the package that reaches into it, and give its fingerprint."""
     (folder / "stage_in_test.py").write_text(text)
-    provenance._digest_source.cache_clear()
-    provenance._fingerprint.cache_clear()
-    return provenance._fingerprint("stage_in_test")
+    source_code.digest_source.cache_clear()
+    source_code.source_fingerprint.cache_clear()
+    return source_code.source_fingerprint("stage_in_test")
 
 
 def test_the_fingerprint_sees_code_and_not_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_the_fingerprint_sees_code_and_not_comments(tmp_path: Path, monkeypatch:
 
 
 def test_the_fingerprint_follows_imports_and_tables_of_names(tmp_path: Path) -> None:
-    names = provenance._digest_source(
+    names = source_code.digest_source(
         tmp_path_file(tmp_path, "import cambrian.errors\nROWS = ['cambrian.runtime:Runtime']\n"),
         is_table=False,
     )[1]
