@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.results import GENERATE
+
 
 def command_of(row: Mapping[str, Any]) -> str:
     """Give the command that evaluates the design of `row` (columns of results.Row)."""
@@ -19,5 +21,6 @@ def command_of(row: Mapping[str, Any]) -> str:
         *([f"vision.blocks={blocks}"] if blocks else []),
         *(f"{axis}={row[axis]}" for axis in ("instruct", "llm", "seed")),
         *([f"proxy={row['proxy']:g}"] if row["proxy"] != 1 else []),
+        *([f"benchmarks.answering={row['answering']}"] if row["answering"] != GENERATE else []),
     ]
     return "python run.py " + " ".join(shlex.quote(choice) for choice in choices)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from cambrian.benchmarks.records import Question
-from cambrian.benchmarks.scoring import Rules, Score, item_of
+from cambrian.benchmarks.result import Score
+from cambrian.benchmarks.scoring import Rules, item_of
 from cambrian.benchmarks.totals import METRICS
 from cambrian.errors import DataError
 
@@ -83,6 +84,7 @@ def score_of(table: pa.Table, column: str = "sighted") -> float:
 
 def unit_differences(table: pa.Table, score: Score) -> list[str]:
     """Name the scores that the credits in `table` do not sum up to."""
+    assert score.blind is not None, "a stored evaluation asks without the image, too"
     sums = {"score": (score_of(table), score.score), "blind": (score_of(table, "blind"), score.blind)}
     return [
         f"{name} of the units {found:.6g}, now {wanted:.6g}"

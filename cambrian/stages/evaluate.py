@@ -76,7 +76,7 @@ def _judge(
     predictions: Sequence[Prediction],
     context: StageContext,
 ) -> dict[str, Any]:
-    """Score the answers, or make them ready for who can."""
+    """Score the answers and keep their credits, or make them ready for who can."""
     if "unscored" not in benchmark:
         rules = rules_of(benchmark)
         scored = score(rules, asked, predictions)

@@ -220,7 +220,8 @@ def test_scores_over_seeds_hold_with_credits(seeds: int, training: float) -> Non
         held += abs(float(spread.scores.mean()) - 100 * float(np.mean(many))) <= half
     rate = 100 * held / REPETITIONS
     print(f"\nscore over {seeds} seeds from credits, training {training}: {rate:.1f} % of intervals hold")
-    assert abs(rate - 95) <= 2
+    # With two or three seeds, Student's t of one or two degrees of freedom is on the long side.
+    assert 93 <= rate <= (97 if seeds > 3 else 98)
 
 
 def test_three_points_on_mmvp_are_not_resolvable() -> None:
