@@ -22,8 +22,8 @@ FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 class Hints:
     """What the messages of a command send the reader to."""
 
-    script: str = "plot_fig6.py"
-    """File in analysis/ that draws published numbers with --published, own ones without."""
+    program: str = "python analysis/plot_fig6.py"
+    """Shows published numbers with --published, own ones without."""
     fill: str = FIRST_RUN
     """Makes results that the command can show."""
 
@@ -162,7 +162,7 @@ def _read_chosen(
             f"no {_what(proxy)} in {store or place}\n"
             f"  make some:                {hints.fill}\n"
             f"  or look in another store: --store PLACE\n"
-            f"  or the paper's numbers:   python analysis/{hints.script} --published"
+            f"  or the paper's numbers:   {hints.program} --published"
         )
     frame = chosen(results.frame, only, runs)
     scales = sorted(set(frame["scale"]))
@@ -170,8 +170,8 @@ def _read_chosen(
         raise AnalysisError(
             f"--both is for results at scale=paper, and these have scale={', '.join(scales)}: other "
             "models, data and benchmarks than the paper's, so their scores do not belong on its axis.\n"
-            f"  draw them alone: python analysis/{hints.script}\n"
-            f"  the paper alone: python analysis/{hints.script} --published"
+            f"  draw them alone: {hints.program}\n"
+            f"  the paper alone: {hints.program} --published"
         )
     if len(scales) > 1:
         raise AnalysisError(
@@ -189,7 +189,7 @@ def _tell_what_is_missing(frame: pd.DataFrame, *, both: bool, hints: Hints) -> N
         raise AnalysisError(
             "--both is for scores of whole benchmarks, as the paper's are, and these are of parts:\n"
             + "\n".join(f"  - {line}" for line in asked)
-            + f"\n  draw them alone: python analysis/{hints.script}\n"
+            + f"\n  draw them alone: {hints.program}\n"
             "  or ask everything: benchmarks.paper.questions=0"
         )
     lines = [f"partial: {line}" for line in asked]

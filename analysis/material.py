@@ -100,7 +100,7 @@ def read_material(
         runs=options.runs,
         both=options.both,
         proxy=options.proxy,
-        hints=Hints(script=command.script, fill=command.fill),
+        hints=Hints(program=f"python analysis/{command.script}", fill=command.fill),
     )
     _tell_gaps(own)
     title = f"Own results at the paper's scale, {command.beside}" if options.both else _title(own)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.findings_text import MEASURES, effect_text
-from analysis.hypotheses import FINDINGS
-from analysis.inference import Verdict
-from analysis.testing import Family, Finding, own_family, published_family
+from analysis.findings.hypotheses import FINDINGS
+from analysis.findings.inference import Verdict
+from analysis.findings.testing import Family, Finding, own_family, published_family
+from analysis.findings.text import MEASURES, effect_text
 from analysis.units import Credits
 
 UNRESOLVED = (Verdict.NO_DATA, Verdict.NOT_RESOLVED)

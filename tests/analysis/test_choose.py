@@ -16,15 +16,15 @@ from fake_store import LAB, answer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.candidates import published_field, published_noise
-from analysis.catalog import backbones
-from analysis.choice import make_choice
-from analysis.choose import main, read_budget
+from analysis.choose.__main__ import main, read_budget
+from analysis.choose.candidates import published_field, published_noise
+from analysis.choose.choice import make_choice
+from analysis.choose.costs import Cost, measured_cost, planned_cost
+from analysis.choose.own_candidates import own_field
 from analysis.command import read_credits
-from analysis.costs import Cost, measured_cost, planned_cost
 from analysis.errors import AnalysisError
-from analysis.evidence import AVERAGE
-from analysis.own_candidates import own_field
+from analysis.findings.catalog import backbones
+from analysis.findings.evidence import AVERAGE
 from analysis.results import ROOT, read_results
 from analysis.standing import rank, worth_of_a_seed
 from cambrian.config import read_study
@@ -235,7 +235,8 @@ def test_planning_brings_no_torch_and_bytes_repeat(store: Path, tmp_path: Path, 
     assert main(words) == 0
     printed = capsys.readouterr().out
     code = (
-        "import sys; from analysis.choose import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+        "import sys; from analysis.choose.__main__ import main; main(sys.argv[1:]); "
+        "assert 'torch' not in sys.modules"
     )
     again = subprocess.run(
         [sys.executable, "-c", code, *words],

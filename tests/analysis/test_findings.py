@@ -16,13 +16,13 @@ import pytest
 from fake_store import LAB, answer, fill
 
 from analysis.command import read_credits
-from analysis.findings import findings, main
-from analysis.findings_text import sentence
-from analysis.hypotheses import FINDINGS, HYPOTHESES
-from analysis.inference import Verdict
+from analysis.findings.__main__ import findings, main
+from analysis.findings.hypotheses import FINDINGS, HYPOTHESES
+from analysis.findings.inference import Verdict
+from analysis.findings.sampling import question_variance
+from analysis.findings.testing import Finding, own_family
+from analysis.findings.text import sentence
 from analysis.results import ROOT, read_results
-from analysis.sampling import question_variance
-from analysis.testing import Finding, own_family
 from analysis.units import read_units
 from cambrian.config import read_study
 from cambrian.sweep.grid import expand_sweeps, sweep_names
@@ -228,16 +228,12 @@ SCHEMA = {
 }
 
 
-def test_json_follows_its_schema_and_bytes_repeat(
-    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_follows_its_schema_and_bytes_repeat(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--store", str(planted), "--both", "--json"]
     assert main(words) == 0
     printed = capsys.readouterr().out
-    command = [sys.executable, str(ROOT / "analysis" / "findings.py"), *words]
-    again = subprocess.run(
-        command, cwd=tmp_path, env={"PYTHONHASHSEED": "7"}, capture_output=True, timeout=300
-    )
+    command = [sys.executable, "-m", "analysis.findings", *words]
+    again = subprocess.run(command, cwd=ROOT, env={"PYTHONHASHSEED": "7"}, capture_output=True, timeout=300)
     assert again.returncode == 0, again.stderr.decode()
     assert again.stdout.decode() == printed
     found = json.loads(printed)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from analysis.evidence import Evidence, Model, with_average
-from analysis.inference import Verdict
+from analysis.findings.evidence import Evidence, Model, with_average
+from analysis.findings.inference import Verdict
+from analysis.findings.sampling import no_questions
+from analysis.findings.testing import make_family
 from analysis.published import CATEGORIES
-from analysis.sampling import no_questions
-from analysis.testing import make_family
 
 
 def simulated(rng: np.random.Generator, effects: Mapping[str, float]) -> Evidence:

@@ -9,14 +9,14 @@ from collections import defaultdict
 
 import pytest
 
-from analysis.catalog import backbones
-from analysis.evidence import AVERAGE, published_evidence
-from analysis.findings_text import MEASURES, as_text
-from analysis.hypotheses import HYPOTHESES
+from analysis.findings.catalog import backbones
+from analysis.findings.evidence import AVERAGE, published_evidence
+from analysis.findings.hypotheses import HYPOTHESES
+from analysis.findings.testing import Finding, published_family
+from analysis.findings.text import MEASURES, as_text
 from analysis.published import NAMES, PAPER
 from analysis.results import ROOT
 from analysis.statistics import T_975
-from analysis.testing import Finding, published_family
 
 FAMILY = published_family()
 BY_ID: dict[str, Finding] = {finding.hypothesis.id: finding for finding in FAMILY.findings}

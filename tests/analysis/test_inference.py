@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.inference import (
+from analysis.findings.inference import (
     Combination,
     Effect,
     Part,

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.candidates import Candidate, Field, choice_name
-from analysis.costs import grid_words, measured_cost, merged, planned_cost
-from analysis.evidence import AVERAGE, Evidence, Model, own_evidence
+from analysis.choose.candidates import Candidate, Field, choice_name
+from analysis.choose.costs import grid_words, measured_cost, merged, planned_cost
+from analysis.findings.evidence import AVERAGE, Evidence, Model, own_evidence
 from analysis.remedies import command_of
 from analysis.standing import DRAWS, Draws
 from analysis.statistics import Estimate, mean

@@ -12,9 +12,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.evidence import Model
-from analysis.inference import Combination, Unit, difference_of_groups, mean_of_units, slope_over_units
-from analysis.terms import Comparison, QuestionVariance, Term, conclude, having, units_of
+from analysis.findings.evidence import Model
+from analysis.findings.inference import (
+    Combination,
+    Unit,
+    difference_of_groups,
+    mean_of_units,
+    slope_over_units,
+)
+from analysis.findings.terms import Comparison, QuestionVariance, Term, conclude, having, units_of
 
 SIDES: Mapping[str, Callable[[Model], bool]] = {
     "language": lambda model: model.supervision == "language",

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analysis.evidence import Model
-from analysis.inference import Combination, Effect, Unit, effect_of
+from analysis.findings.evidence import Model
+from analysis.findings.inference import Combination, Effect, Unit, effect_of
 from analysis.statistics import mean
 
 QuestionVariance = Callable[[Mapping[str, float], str], float | None]

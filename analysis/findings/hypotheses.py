@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.combinations import AddedMember, BestMember
-from analysis.contrasts import Change, Lead, Narrowing, Resolution, Trend
-from analysis.evidence import AVERAGE
-from analysis.image_use import BlindLead, SmallGain
-from analysis.terms import Contrast
+from analysis.findings.combinations import AddedMember, BestMember
+from analysis.findings.contrasts import Change, Lead, Narrowing, Resolution, Trend
+from analysis.findings.evidence import AVERAGE
+from analysis.findings.image_use import BlindLead, SmallGain
+from analysis.findings.terms import Contrast
 
 FINDINGS: Mapping[int, str] = {
     1: "Most benchmarks hardly measure vision.",

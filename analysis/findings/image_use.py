@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis.evidence import Levels, Model
-from analysis.inference import Unit, effect_of, mean_of_units, share_of_units
+from analysis.findings.evidence import Levels, Model
+from analysis.findings.inference import Unit, effect_of, mean_of_units, share_of_units
+from analysis.findings.terms import Comparison, QuestionVariance
 from analysis.statistics import mean
-from analysis.terms import Comparison, QuestionVariance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.evidence import AVERAGE
-from analysis.terms import QuestionVariance
+from analysis.findings.evidence import AVERAGE
+from analysis.findings.terms import QuestionVariance
 from analysis.units import Credits
 
 

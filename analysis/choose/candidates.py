@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.contrasts import Change
-from analysis.costs import Cost, grid_words, planned_cost
-from analysis.evidence import UNSTATED, Model, published_evidence
-from analysis.hypotheses import FIGURE_6
+from analysis.choose.costs import Cost, grid_words, planned_cost
+from analysis.findings.contrasts import Change
+from analysis.findings.evidence import UNSTATED, Model, published_evidence
+from analysis.findings.hypotheses import FIGURE_6
 from analysis.lines import DESIGN
 from analysis.standing import DRAWS, Draws
 from analysis.statistics import Estimate

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from analysis.choice import Choice, Ranked
-from analysis.evidence import AVERAGE
+from analysis.choose.choice import Choice, Ranked
+from analysis.findings.evidence import AVERAGE
 from analysis.published import CATEGORIES
 from analysis.standing import DRAWS
 from analysis.text import align

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.candidates import Candidate, Field
+from analysis.choose.candidates import Candidate, Field
 from analysis.standing import Standing, rank, worth_of_a_seed
 
 

@@ -16,19 +16,15 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 
-if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-from analysis.candidates import Field, published_field
-from analysis.choice import make_choice
-from analysis.choice_text import as_dict, as_text
+from analysis.choose.candidates import Field, published_field
+from analysis.choose.choice import make_choice
+from analysis.choose.costs import Cost
+from analysis.choose.own_candidates import own_field
+from analysis.choose.text import as_dict, as_text
 from analysis.command import Hints, add_store_options, chosen_axes, first_look, read_credits
-from analysis.costs import Cost
 from analysis.errors import AnalysisError, unknown
-from analysis.evidence import AVERAGE
-from analysis.own_candidates import own_field
+from analysis.findings.evidence import AVERAGE
 from analysis.published import CATEGORIES
 from analysis.results import open_store
 from cambrian.errors import UserError
@@ -36,7 +32,7 @@ from cambrian.errors import UserError
 LIMITS = tuple(field.name for field in fields(Cost))
 EXAMPLES = {"visual_tokens": "576", "parameters": "8e9", "gpu_hours": "200"}
 GPU = "a100-80gb"
-HINTS = Hints(script="choose.py")
+HINTS = Hints(program="python -m analysis.choose")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from analysis.catalog import Backbone, backbones
+from analysis.findings.catalog import Backbone, backbones
 from analysis.lines import DESIGN
 from analysis.published import (
     CATEGORIES,

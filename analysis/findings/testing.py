@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.evidence import Evidence, own_evidence, published_evidence
-from analysis.hypotheses import HYPOTHESES, Hypothesis
-from analysis.inference import Effect, Unit, Verdict, adjust, judge
-from analysis.sampling import no_questions, question_variance
-from analysis.terms import Comparison, QuestionVariance
+from analysis.findings.evidence import Evidence, own_evidence, published_evidence
+from analysis.findings.hypotheses import HYPOTHESES, Hypothesis
+from analysis.findings.inference import Effect, Unit, Verdict, adjust, judge
+from analysis.findings.sampling import no_questions, question_variance
+from analysis.findings.terms import Comparison, QuestionVariance
 from analysis.units import Credits
 
 

@@ -4,8 +4,8 @@ python -m analysis.findings               on own results
 python -m analysis.findings --published   on the paper's tables
 python -m analysis.findings --both        on each, and where they agree
 
-A finding is split into hypotheses, all of them rows of one table (analysis/hypotheses.py). Each gets an
-effect with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each
+A finding is split into hypotheses, all of them rows of one table (analysis/findings/hypotheses.py). Each gets
+an effect with its 95 % interval and a verdict: supported, contradicted, not resolved or no data. Behind each
 stand the digests of the models that it was taken from, or the lines of the published tables.
 """
 
@@ -17,15 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 from analysis.command import Hints, add_store_options, first_look, read_credits
 from analysis.errors import AnalysisError
-from analysis.findings_text import as_dict, as_markdown, as_text
-from analysis.testing import Family, Finding, own_family, published_family
+from analysis.findings.testing import Family, Finding, own_family, published_family
+from analysis.findings.text import as_dict, as_markdown, as_text
 
-HINTS = Hints(script="findings.py", fill="python run.py -m sweep=fig5")
+HINTS = Hints(program="python -m analysis.findings", fill="python run.py -m sweep=fig5")
 """Most hypotheses are about what Figure 5 compares."""
 
 
@@ -37,7 +34,7 @@ def findings(
     Where results are read already, `testing.own_family(frame, credits).findings` is the same, and
     `testing.published_family().findings` takes the paper's tables. A finding has `hypothesis` (`id`,
     `statement`, `unit`, `finding`: the paper's number), `verdict`, `reason`, `effect` (`value`, `low`,
-    `high`), `adjusted` (p), `units` and `evidence` (digests or FILE:LINE); `findings_text.sentence` puts one
+    `high`), `adjusted` (p), `units` and `evidence` (digests or FILE:LINE); `text.sentence` puts one
     into words.
 
     Raises:

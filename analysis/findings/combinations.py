@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.catalog import backbones
-from analysis.evidence import Model
-from analysis.inference import mean_of_units
-from analysis.terms import Comparison, QuestionVariance, Term, conclude, having, units_of
+from analysis.findings.catalog import backbones
+from analysis.findings.evidence import Model
+from analysis.findings.inference import mean_of_units
+from analysis.findings.terms import Comparison, QuestionVariance, Term, conclude, having, units_of
 
 
 @dataclass(frozen=True, kw_only=True)
