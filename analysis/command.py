@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
 from analysis.results import AXES, GENERATE, choose, open_store, parts, read_results
+from analysis.units import UNITS_FILE, Credits, read_units
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
 
@@ -29,8 +31,8 @@ class Hints:
 HINTS = Hints()
 
 
-def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` --store, --only, --runs and --proxy."""
+def add_store_options(parser: argparse.ArgumentParser, *, first_looks: bool = True) -> None:
+    """Give `parser` --store, --only, --runs and, for commands that show `first_looks`, --proxy."""
     parser.add_argument(
         "--store",
         metavar="PLACE",
@@ -49,13 +51,14 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="only these models: a file with the digests of their tune stages, one per line",
     )
-    parser.add_argument(
-        "--proxy",
-        type=float,
-        default=1.0,
-        metavar="PART",
-        help="first looks at this part of the data, such as 0.1, in place of results",
-    )
+    if first_looks:
+        parser.add_argument(
+            "--proxy",
+            type=float,
+            default=1.0,
+            metavar="PART",
+            help="first looks at this part of the data, such as 0.1, in place of results",
+        )
 
 
 def read_lines(
@@ -99,10 +102,52 @@ def read_frame(
     Raises:
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
-    choices = dict(_choice(text) for text in only)
-    answering = choices.pop("answering", GENERATE)
     with open_store(store) as place:
-        results = read_results(place, proxy=proxy, answering=answering)
+        return _read_chosen(place, store, only, runs=runs, both=both, proxy=proxy, hints=hints)
+
+
+def read_credits(
+    store: str | None,
+    only: list[str],
+    *,
+    runs: Path | None = None,
+    proxy: float = 1.0,
+    required: bool = True,
+    hints: Hints = HINTS,
+) -> tuple[pd.DataFrame, tuple[Credits, ...]]:
+    """Evaluations (columns of results.Row) as of `read_frame`, and the credits behind their scores.
+
+    Evaluations without credits are in the first alone; stderr says which, and how to make them again.
+
+    Raises:
+        AnalysisError: if there are none, if they are of several scales, or if credits are `required` and none
+            has any.
+    """
+    with open_store(store, (UNITS_FILE,)) as place:
+        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=hints)
+        units = read_units(place, frame)
+    problems = "\n".join(f"  - {problem}" for problem in units.problems)
+    if required and not units.credits:
+        raise AnalysisError(f"no evaluation has the credits of its questions:\n{problems}")
+    if problems:
+        print(
+            f"warning: {_count(len(units.problems))} without credits, left out:\n{problems}", file=sys.stderr
+        )
+    return frame, units.credits
+
+
+def _read_chosen(
+    place: Path,
+    store: str | None,
+    only: list[str],
+    *,
+    runs: Path | None,
+    both: bool,
+    proxy: float,
+    hints: Hints,
+) -> pd.DataFrame:
+    answering = chosen_axes(only).get("answering", GENERATE)
+    results = read_results(place, proxy=proxy, answering=answering)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
         print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
@@ -119,8 +164,7 @@ def read_frame(
             f"  or look in another store: --store PLACE\n"
             f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
-    frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, choices)
+    frame = chosen(results.frame, only, runs)
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
@@ -154,6 +198,16 @@ def _tell_what_is_missing(frame: pd.DataFrame, *, both: bool, hints: Hints) -> N
     print(*(f"note: {line}\n" for line in lines), sep="", end="", file=sys.stderr)
 
 
+def chosen(frame: pd.DataFrame, only: list[str], runs: Path | None) -> pd.DataFrame:
+    """Rows of `frame` (columns of results.Row) that --only and the list in `runs` leave.
+
+    Raises:
+        AnalysisError: for a choice or a list that fits nothing.
+    """
+    frame = frame if runs is None else _listed(frame, runs)
+    return choose(frame, chosen_axes(only))
+
+
 def first_look(proxy: float) -> str:
     """What stands over numbers that are no results; empty over results."""
     return "" if proxy == 1 else f"First look at {100 * proxy:g} % of the data, no result. "
@@ -174,11 +228,19 @@ def _listed(frame: pd.DataFrame, runs: Path) -> pd.DataFrame:
     return frame
 
 
-def _choice(text: str) -> tuple[str, str]:
-    axis, equals, value = text.partition("=")
-    if not (axis and equals and value):
-        raise AnalysisError(f"--only takes AXIS=VALUE, such as connector=sva; got '{text}'")
-    return axis, value
+def chosen_axes(texts: Sequence[str]) -> dict[str, str]:
+    """Axis -> value of `texts` like `connector=sva`.
+
+    Raises:
+        AnalysisError: for a text of another form.
+    """
+    choices = {}
+    for text in texts:
+        axis, equals, value = text.partition("=")
+        if not (axis and equals and value):
+            raise AnalysisError(f"a choice is AXIS=VALUE, such as connector=sva; got '{text}'")
+        choices[axis] = value
+    return choices
 
 
 def _count(evaluations: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -20,6 +20,7 @@ from analysis.published import CATEGORIES, to_points
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_STORE = ROOT / "runs"
+MANIFEST = "manifest.json"
 
 SUPERVISIONS = ("language", "self", "other", "mixed", "control")
 CONTROLS = frozenset({"random", "pixels"})
@@ -93,10 +94,11 @@ class Results:
 
 
 @contextmanager
-def open_store(given: str | None) -> Iterator[Path]:
+def open_store(given: str | None, files: Sequence[str] = (), more: Sequence[str] = ()) -> Iterator[Path]:
     """Give the directory of the store `given`, else $CAMBRIAN_STORE, else `runs` beside run.py.
 
-    Of a store at a URL it has the manifests of the evaluations, and they are gone afterwards.
+    Of a store at a URL it has the manifests of the evaluations, the `files` beside them, and what fits the
+    patterns in `more`, such as `failed/*.json`; they are gone afterwards.
 
     Raises:
         AnalysisError: if the URL cannot be read.
@@ -105,7 +107,7 @@ def open_store(given: str | None) -> Iterator[Path]:
     if "://" not in place:
         yield Path(place)
         return
-    with brought_here(place) as folder:
+    with brought_here(place, (MANIFEST, *files), more) as folder:
         yield folder
 
 
@@ -170,13 +172,13 @@ def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
 
 def _manifest(place: Path) -> dict[str, Any]:
     """The manifest of one evaluation; ValueError or OSError says what is wrong with it."""
-    path = place / "manifest.json"
+    path = place / MANIFEST
     if not path.is_file():
-        raise ValueError("no manifest.json")
+        raise ValueError(f"no {MANIFEST}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"manifest.json is not JSON: {error}") from error
+        raise ValueError(f"{MANIFEST} is not JSON: {error}") from error
     if not isinstance(manifest, dict):
         raise ValueError("the manifest is not a JSON object")
     kind, digest = _text(manifest, "kind"), _text(manifest, "digest")

@@ -13,6 +13,7 @@ from typing import Any
 from cambrian.benchmarks.authors import AUTHORS
 from cambrian.benchmarks.records import PREDICTIONS_FILE, QUESTIONS_FILE, read_predictions, read_questions
 from cambrian.benchmarks.scoring import PAPER, PROTOCOLS, STRICT, Score, rules_of, score
+from cambrian.benchmarks.units import UNITS_FILE, read_units, unit_differences
 from cambrian.errors import UserError
 
 _TOLERANCE = 1e-9
@@ -93,6 +94,9 @@ def _line(directory: Path, protocol: str) -> tuple[str, bool]:
         again = rescore(directory, protocol)
         stored = manifest["metrics"]
         found = differences(stored, again.metrics() if protocol == STRICT else _as_stored(stored, again))
+        units = directory / UNITS_FILE
+        if protocol == STRICT and units.exists():
+            found += unit_differences(read_units(units), again)
     except (UserError, KeyError, TypeError, OSError) as error:
         return f"{name}  UNREADABLE  {error}", False
     numbers = (
@@ -103,6 +107,8 @@ def _line(directory: Path, protocol: str) -> tuple[str, bool]:
     total = stored.get("total", again.n)
     whole = f"  PARTIAL: {again.n} of {total} questions" if total > again.n else ""
     verdict = f"DIFFERS: {'; '.join(found)}" if found else "same"
+    if not units.exists():
+        verdict += f" (older than {UNITS_FILE}, which paired comparisons need)"
     return f"{name}  {benchmark:24s} {numbers}  {read}{whole}  {verdict}", not found
 
 

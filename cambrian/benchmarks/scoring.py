@@ -68,7 +68,7 @@ def score(
     stored = list(predictions)
     visions = (True, False) if blind else (True,)
     answered = pair_predictions(benchmark.id, questions, stored, visions)
-    items = [_item(benchmark, question) for question in questions]
+    items = [item_of(benchmark, question) for question in questions]
     _check_groups(benchmark, items)
     if protocol == PAPER and benchmark.id not in AUTHORS:
         raise UserError(
@@ -178,7 +178,8 @@ def _parts(items: Sequence[Item], credits: Sequence[float], total: Total) -> dic
     }
 
 
-def _item(benchmark: Rules, question: Question) -> Item:
+def item_of(benchmark: Rules, question: Question) -> Item:
+    """Take from a question what a total needs."""
     return Item(
         id=question.id,
         cluster=question.image if benchmark.cluster == "image" else question.id,

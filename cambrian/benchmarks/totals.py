@@ -6,7 +6,7 @@ A metric is a credit for each answer (`credits`), and how credits become one num
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +28,54 @@ class Item:
     options: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """What gives one credit: a question, or questions that are only right together."""
+
+    name: str
+    cluster: str
+    part: str
+    credit: float
+    """From 0 to 1."""
+
+
 Total = Callable[[Sequence[Item], Sequence[float]], Estimate]
+Split = Callable[[Sequence[Item], Sequence[float]], list[Unit]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedSum:
+    """A total that is full * sum(weight * credit) over units, with weights that sum to 1."""
+
+    split: Split
+    by_part: bool = False
+    """Whether all parts weigh the same, however many units each has; else all units do."""
+    per_part: float | None = None
+    """What each part adds to the full number; None where that is 100, whatever the parts."""
+
+    def __call__(self, items: Sequence[Item], given: Sequence[float]) -> Estimate:
+        """Sum up, with the 95 % interval; parts that weigh the same are strata of it."""
+        units = self.split(items, given)
+        if not self.by_part:
+            return accuracy([unit.credit for unit in units], [unit.cluster for unit in units])
+        parts: dict[str, list[Unit]] = defaultdict(list)
+        for unit in units:
+            parts[unit.part].append(unit)
+        columns = [
+            ([unit.credit for unit in each], [unit.cluster for unit in each]) for each in parts.values()
+        ]
+        return stratified(columns, len(items), self.full(units))
+
+    def full(self, units: Sequence[Unit]) -> float:
+        """The number if every credit is 1."""
+        return 100.0 if self.per_part is None else self.per_part * len({unit.part for unit in units})
+
+    def weights(self, units: Sequence[Unit]) -> list[float]:
+        """The weight of each unit."""
+        if not self.by_part:
+            return [1 / len(units)] * len(units)
+        sizes = Counter(unit.part for unit in units)
+        return [1 / (len(sizes) * sizes[unit.part]) for unit in units]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,53 +84,69 @@ class Metric:
 
     name: str
     credit: Credit = credits.exact
-    total: Total
+    total: WeightedSum
     faults: Callable[[Sequence[Item]], list[str]] = lambda items: []
     """Names of the groups that are not whole; nothing is scored with one."""
     details: Callable[[Sequence[str | None], Sequence[str]], dict[str, float]] = lambda given, wanted: {}
     """Further numbers, from what was answered (None where nothing was) and what was wanted."""
 
 
-def mean(items: Sequence[Item], given: Sequence[float]) -> Estimate:
-    """Mean credit."""
-    return accuracy(given, [item.cluster for item in items])
+def _questions(items: Sequence[Item], given: Sequence[float]) -> list[Unit]:
+    return [
+        Unit(name=item.id, cluster=item.cluster, part=item.part, credit=credit)
+        for item, credit in zip(items, given, strict=True)
+    ]
 
 
-def all_right(items: Sequence[Item], given: Sequence[float]) -> Estimate:
-    """Share of groups of which every question is right.
+def _groups(items: Sequence[Item], given: Sequence[float]) -> list[Unit]:
+    """Groups, of which every question must be right."""
+    return [
+        Unit(
+            name=_name(part, name),
+            cluster=items[members[0]].cluster,
+            part=part,
+            credit=math.prod(given[index] for index in members),
+        )
+        for (part, name), members in _by_group(items).items()
+    ]
 
-    Pairs: Tong et al. 2024, "Eyes Wide Shut" (MMVP), section 2. Circles, in which the options rotate: Liu et
-    al. 2023, "MMBench", section 4.2.
-    """
-    groups = _by_group(items)
-    together = [math.prod(given[index] for index in members) for members in groups.values()]
-    return accuracy(together, [items[members[0]].cluster for members in groups.values()])
 
-
-def mme(items: Sequence[Item], given: Sequence[float]) -> Estimate:
-    """Sum over subtasks of accuracy plus accuracy+ (both questions of a picture right), 200 for each.
-
-    Fu et al. 2023, "MME", section 2.3: with the ten subtasks of perception the most is 2000. A picture is one
-    draw of the interval.
-    """
-    parts: dict[str, list[tuple[float, str]]] = defaultdict(list)
+def _pictures(items: Sequence[Item], given: Sequence[float]) -> list[Unit]:
+    """Groups about one picture: half their accuracy, half accuracy+ (all right)."""
+    units = []
     for (part, name), members in _by_group(items).items():
         right = [given[index] for index in members]
-        parts[part].append(((sum(right) / len(right) + math.prod(right)) / 2, name))
-    columns = [([credit for credit, _ in rows], [name for _, name in rows]) for rows in parts.values()]
-    return stratified(columns, len(items), 200.0 * len(parts))
+        credit = (sum(right) / len(right) + math.prod(right)) / 2
+        units.append(Unit(name=_name(part, name), cluster=_name(part, name), part=part, credit=credit))
+    return units
 
 
-def mean_of_parts(items: Sequence[Item], given: Sequence[float]) -> Estimate:
-    """Mean over parts of each one's accuracy, however many questions it has.
+def _name(part: str, group: str) -> str:
+    return f"{part}/{group}" if part else group
 
-    Tong et al. 2024, "Cambrian-1", section 3.2: CV-Bench 2D is the mean of ADE20K and COCO.
-    """
-    parts: dict[str, tuple[list[float], list[str]]] = defaultdict(lambda: ([], []))
-    for item, credit in zip(items, given, strict=True):
-        parts[item.part][0].append(credit)
-        parts[item.part][1].append(item.cluster)
-    return stratified(list(parts.values()), len(items), 100.0)
+
+mean = WeightedSum(split=_questions)
+"""Mean credit."""
+
+all_right = WeightedSum(split=_groups)
+"""Share of groups of which every question is right.
+
+Pairs: Tong et al. 2024, "Eyes Wide Shut" (MMVP), section 2. Circles, in which the options rotate: Liu et
+al. 2023, "MMBench", section 4.2.
+"""
+
+mme = WeightedSum(split=_pictures, by_part=True, per_part=200.0)
+"""Sum over subtasks of accuracy plus accuracy+ (both questions of a picture right), 200 for each.
+
+Fu et al. 2023, "MME", section 2.3: with the ten subtasks of perception the most is 2000. A picture is one
+draw of the interval.
+"""
+
+mean_of_parts = WeightedSum(split=_questions, by_part=True)
+"""Mean over parts of each one's accuracy, however many questions it has.
+
+Tong et al. 2024, "Cambrian-1", section 3.2: CV-Bench 2D is the mean of ADE20K and COCO.
+"""
 
 
 def yes_details(given: Sequence[str | None], wanted: Sequence[str]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from cambrian.benchmarks.records import (
     write_questions,
 )
 from cambrian.benchmarks.scoring import rules_of, score
+from cambrian.benchmarks.units import UNITS_FILE, units_table, write_units
 from cambrian.model.assembly import load_trained
 from cambrian.model.mllm import MultimodalLLM
 from cambrian.preemption import Preempted
@@ -77,7 +78,10 @@ def _judge(
 ) -> dict[str, Any]:
     """Score the answers, or make them ready for who can."""
     if "unscored" not in benchmark:
-        return score(rules_of(benchmark), asked, predictions).metrics()
+        rules = rules_of(benchmark)
+        scored = score(rules, asked, predictions)
+        write_units(context.payload / UNITS_FILE, units_table(rules, asked, scored))
+        return scored.metrics()
     write_submission(context.payload, benchmark["id"], predictions)
     return {"n": len(asked), "images": len({one.image for one in asked}), "unscored": benchmark["unscored"]}
 

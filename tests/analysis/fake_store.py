@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cambrian.benchmarks.units import FULL, SCHEMA, UNITS_FILE, write_units
 
 LAB = {
     "existence": "general",
@@ -93,3 +98,42 @@ def fill(
         value = score + 2.0 * step
         metrics = {"score": value, "low": value - 6.0, "high": value + 5.0, "blind": 28.0 + step}
         put(store, manifest(encoder, benchmark, category, axes=axes, metrics=metrics))
+
+
+def answer(
+    store: Path,
+    encoder: tuple[str, ...],
+    benchmark: str,
+    sighted: Sequence[float],
+    *,
+    blind: Sequence[float] | None = None,
+    clusters: Sequence[int] | None = None,
+    units: Sequence[str] | None = None,
+    category: str = "vision_centric",
+    axes: Mapping[str, Any] | None = None,
+) -> Path:
+    """One evaluation with the credits of its units, of equal weights; each unit is a cluster unless told."""
+    count = len(sighted)
+    without = sighted if blind is None else blind
+    full = 2000.0 if benchmark == "mme_p" else 100.0
+    names = [f"q{index:05d}" for index in range(count)] if units is None else list(units)
+    score = full * float(np.mean(sighted))
+    metrics = {
+        "score": score,
+        "low": max(score - 0.06 * full, 0.0),
+        "high": min(score + 0.06 * full, full),
+        "blind": full * float(np.mean(without)),
+        "n": count,
+    }
+    record = manifest(encoder, benchmark, category, axes=axes, metrics=metrics)
+    place = put(store, record)
+    columns = {
+        "unit": names,
+        "cluster": names if clusters is None else [f"picture{number}" for number in clusters],
+        "part": [""] * count,
+        "weight": [1 / count] * count,
+        "sighted": sighted,
+        "blind": without,
+    }
+    write_units(place / UNITS_FILE, pa.table(columns, schema=SCHEMA.with_metadata({FULL: repr(full)})))
+    return place

@@ -1,0 +1,219 @@
+"""How a difference of scores varies, split by where it comes from: the questions, and the seeds.
+
+Runs answer the same questions, and a design may have several seeds: seeds and clusters of questions are
+crossed. With one seed each, a difference varies with the questions alone as far as is known:
+
+    questions = sum over clusters of (deviation of the difference in that cluster)^2 * C / (C - 1)
+
+With several, the variance of scores over seeds, divided by their number, is added. Single answers that differ
+from seed to seed by chance are in both, so they are taken off the first (variance components of a crossed
+design; Cameron, Gelbach and Miller, Journal of Business & Economic Statistics 29, 2011):
+
+    variance = max(0, questions - single answers) + seeds
+
+Few seeds have few degrees of freedom, so the two parts keep their own quantiles of Student's t, weighted by
+their variances (Cochran, Biometrics 20, 1964).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import root_scalar
+from scipy.special import stdtr, stdtrit
+
+from analysis.units import Credits
+
+CONFIDENCE = 0.95
+NEGLIGIBLE = 1e-9
+"""Points that a sum may miss by rounding."""
+SMALLEST = 1e-15
+"""p-value that is given for any smaller one; far below it quantiles are not exact."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spread:
+    """One benchmark's scores of R runs, and what each of C clusters of questions adds to their variance."""
+
+    scores: Values
+    """In points (R)."""
+    totals: Values
+    """Points that each cluster adds to the score (R, C)."""
+    deviations: Values
+    """Of each cluster's points from what its questions give on average, scaled so that squares sum up to the
+    variance of the score (R, C)."""
+    freedom: int
+    """Clusters, less one for each stratum."""
+    units: int
+    """Questions, or groups that are right together."""
+
+
+def spread_of(credits: Credits, chosen: Sequence[int] | None = None) -> Spread:
+    """Prepare the sighted credits of the `chosen` rows of `credits`, by default all.
+
+    Parts of a benchmark are strata where they weigh the same though they have different numbers of questions.
+    """
+    rows = credits.sighted if chosen is None else credits.sighted[list(chosen)]
+    totals = credits.totals(rows)
+    points = credits.totals(np.ones((1, rows.shape[1])))[0]
+    strata = _strata(credits)
+    deviations = np.empty_like(totals)
+    for stratum in range(strata.max() + 1):
+        inside = strata == stratum
+        count, whole = int(inside.sum()), points[inside].sum()
+        means = totals[:, inside].sum(axis=1, keepdims=True) / whole
+        scale = math.sqrt(count / (count - 1)) if count > 1 else 1.0
+        deviations[:, inside] = scale * (totals[:, inside] - means * points[inside])
+    freedom = max(totals.shape[1] - int(strata.max()) - 1, 1)
+    return Spread(
+        scores=totals.sum(axis=1),
+        totals=totals,
+        deviations=deviations,
+        freedom=freedom,
+        units=rows.shape[1],
+    )
+
+
+def _strata(credits: Credits) -> NDArray[np.intp]:
+    """Stratum of each cluster; one of all unless the weights of questions differ."""
+    clusters = int(credits.clusters.max()) + 1
+    strata = np.zeros(clusters, dtype=np.intp)
+    if not np.allclose(credits.points, credits.points[0], rtol=1e-9):
+        _, numbers = np.unique(credits.parts.astype(str), return_inverse=True)
+        strata[credits.clusters] = numbers
+        _, strata = np.unique(strata, return_inverse=True)
+    return strata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variance:
+    """Of a difference of scores, in points squared, with the degrees of freedom of its parts."""
+
+    questions: float
+    """From the choice of questions; with several seeds only what all of them share."""
+    questions_freedom: float
+    seeds: float = 0.0
+    """From the choice of seeds: training, and single answers."""
+    seeds_freedom: int = 0
+    """0 where no design has two seeds, so that training is in no part of the variance."""
+    training: float | None = None
+    """Of `seeds`, what is left without single answers; none where it is unknown."""
+
+    @property
+    def error(self) -> float:
+        """Standard error, in points."""
+        return math.sqrt(self.questions + self.seeds)
+
+    def quantile(self, tail: float = (1 - CONFIDENCE) / 2) -> float:
+        """How many standard errors leave `tail` beyond them."""
+        with_questions = -float(stdtrit(self.questions_freedom, tail))
+        if not self.seeds_freedom:
+            return with_questions
+        with_seeds = -float(stdtrit(self.seeds_freedom, tail))
+        both = self.questions * with_questions + self.seeds * with_seeds
+        return both / (self.questions + self.seeds)
+
+    def p_value(self, difference: float) -> float:
+        """Two-sided, so that it is below 5 % where the 95 % interval leaves out zero."""
+        wanted = abs(difference) / self.error
+        if not self.seeds_freedom:
+            return max(2 * float(stdtr(self.questions_freedom, -wanted)), SMALLEST)
+
+        def missing(logarithm: float) -> float:
+            return self.quantile(math.exp(logarithm) / 2) - wanted
+
+        if missing(math.log(SMALLEST)) <= 0:
+            return SMALLEST
+        return math.exp(root_scalar(missing, bracket=(math.log(SMALLEST), 0.0)).root)
+
+
+Terms = Sequence[tuple[float, Spread]]
+"""Independent benchmarks and their weights, which sum to 1: a score is the weighted sum of theirs."""
+
+
+def variance_of(terms: Terms, first: Sequence[int], second: Sequence[int]) -> Variance:
+    """Variance of the difference between two designs.
+
+    Args:
+        terms: what the score is the sum of.
+        first: rows of the seeds of one design, the same in all spreads.
+        second: rows of the seeds of the other one.
+    """
+    parts = [weight**2 * _question_variance(spread, first, second) for weight, spread in terms]
+    squares = [part**2 / spread.freedom for part, (_, spread) in zip(parts, terms, strict=True)]
+    questions, questions_freedom = sum(parts), sum(parts) ** 2 / sum(squares)
+    seeds, answers, freedom = seed_variance(terms, [first, second])
+    if not freedom:
+        return Variance(questions=questions, questions_freedom=questions_freedom)
+    share = 1 / len(first) + 1 / len(second)
+    return Variance(
+        questions=max(questions - share * answers, 0.0),
+        questions_freedom=questions_freedom,
+        seeds=max(share * seeds, NEGLIGIBLE),
+        seeds_freedom=freedom,
+        training=share * max(seeds - answers, 0.0),
+    )
+
+
+def variance_of_score(terms: Terms, rows: Sequence[int]) -> Variance:
+    """Variance of the mean score of one design over its seeds, which are the `rows` of all spreads."""
+    parts = [
+        weight**2 * float(np.sum(spread.deviations[list(rows)].mean(axis=0) ** 2)) for weight, spread in terms
+    ]
+    squares = [part**2 / spread.freedom for part, (_, spread) in zip(parts, terms, strict=True)]
+    seeds, answers, freedom = seed_variance(terms, [rows])
+    questions = sum(parts) - answers / len(rows)
+    return Variance(
+        questions=max(questions, NEGLIGIBLE),
+        questions_freedom=sum(parts) ** 2 / sum(squares) if any(squares) else 1.0,
+        seeds=seeds / len(rows),
+        seeds_freedom=freedom,
+        training=max(seeds - answers, 0.0) / len(rows) if freedom else None,
+    )
+
+
+def _question_variance(spread: Spread, first: Sequence[int], second: Sequence[int]) -> float:
+    """Of one benchmark's difference, with one more cluster on which the designs differ.
+
+    Without it a difference seen in few clusters would seem too sure, and equal answers wholly sure; for
+    right and wrong answers to independent questions it is the adjustment of Agresti and Min (Statistics in
+    Medicine 24, 2005). It counts the less, the more clusters differ: there Student's t does for small
+    numbers.
+    """
+    deviations = _contrast(spread.deviations, first, second)
+    totals = _contrast(spread.totals, first, second)
+    differing = totals[np.abs(totals) > NEGLIGIBLE]
+    one_more = float(np.mean(differing**2)) if differing.size else (100.0 / totals.size) ** 2
+    return float(deviations @ deviations) + one_more * (1 - differing.size / totals.size)
+
+
+def _contrast(rows: Values, first: Sequence[int], second: Sequence[int]) -> Values:
+    return rows[list(first)].mean(axis=0) - rows[list(second)].mean(axis=0)
+
+
+def seed_variance(terms: Terms, designs: Sequence[Sequence[int]]) -> tuple[float, float, int]:
+    """Variance of a score from seed to seed of one design, pooled over `designs` (rows of their seeds).
+
+    Returns:
+        the variance in points squared, the part of it that single answers account for, and the degrees of
+        freedom: 0 if no design has two seeds.
+    """
+    seeds, answers, freedom = 0.0, 0.0, 0
+    for rows in designs:
+        if len(rows) > 1:
+            chosen = list(rows)
+            seeds += _squares(np.sum([weight * spread.scores[chosen] for weight, spread in terms], axis=0))
+            answers += sum(weight**2 * _squares(spread.deviations[chosen]) for weight, spread in terms)
+            freedom += len(chosen) - 1
+    return (seeds / freedom, answers / freedom, freedom) if freedom else (0.0, 0.0, 0)
+
+
+def _squares(rows: Values) -> float:
+    """Sum of squared distances from the mean over the first axis."""
+    return float(np.sum((rows - rows.mean(axis=0)) ** 2))
