@@ -17,7 +17,7 @@ class RoomyLayer(DynamicLayer):
     """Keys and values (S, heads, T, width) of one layer; forgets nothing."""
 
     _keys: Tensor | None = None
-    """With room behind: (S, heads, T + room, width)."""
+    """With room behind, and all of a column together: (S, T + room, heads, width)."""
     _values: Tensor | None = None
 
     def update(
@@ -31,8 +31,8 @@ class RoomyLayer(DynamicLayer):
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         length = self.get_seq_length()
-        self._keys = _extend(self._keys, length, key_states)
-        self._values = _extend(self._values, length, value_states)
+        self._keys = _extend(self._keys, length, key_states.transpose(1, 2))
+        self._values = _extend(self._values, length, value_states.transpose(1, 2))
         return self._show(length + key_states.shape[2])
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
@@ -46,24 +46,24 @@ class RoomyLayer(DynamicLayer):
         if self._keys is not None and self._values is not None:
             rows = torch.arange(len(columns), device=columns.device)[:, None]
             roomy = F.pad(columns, (0, ROOM))
-            self._keys = self._keys.transpose(1, 2)[rows, roomy].transpose(1, 2)
-            self._values = self._values.transpose(1, 2)[rows, roomy].transpose(1, 2)
+            self._keys, self._values = self._keys[rows, roomy], self._values[rows, roomy]
             self._show(columns.shape[1])
 
     def _show(self, length: int) -> tuple[Tensor, Tensor]:
         assert self._keys is not None
         assert self._values is not None
-        self.keys, self.values = self._keys[:, :, :length], self._values[:, :, :length]
+        self.keys = self._keys[:, :length].transpose(1, 2)
+        self.values = self._values[:, :length].transpose(1, 2)
         return self.keys, self.values
 
 
 def _extend(held: Tensor | None, length: int, more: Tensor) -> Tensor:
     """Write `more` behind the first `length` columns, in place if there is room."""
-    rows, heads, count, width = more.shape
-    if held is None or held.shape[2] < length + count:
-        larger = more.new_empty(rows, heads, length + count + ROOM, width)
+    rows, count, heads, width = more.shape
+    if held is None or held.shape[1] < length + count:
+        larger = more.new_empty(rows, length + count + ROOM, heads, width)
         if held is not None:
-            larger[:, :, :length] = held[:, :, :length]
+            larger[:, :length] = held[:, :length]
         held = larger
-    held[:, :, length : length + count] = more
+    held[:, length : length + count] = more
     return held

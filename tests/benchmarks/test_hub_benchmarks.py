@@ -105,6 +105,14 @@ def test_every_row_has_a_fixture_and_the_paper_its_sixteen() -> None:
 
 
 @EVERY
+def test_a_row_is_closed_where_every_question_has_lettered_options(name: str, context: StageContext) -> None:
+    row = HUB[name]
+    assert row.closed == (row.matcher == "choice" and "open" not in row.options)
+    if row.closed:
+        assert all(len(question.options) > 1 for question in asked(row, context.runtime))
+
+
+@EVERY
 def test_right_answers(name: str, context: StageContext, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics, _ = evaluate_with(right, HUB[name], context, monkeypatch)
     assert metrics["score"] == (2000 * 2 / 10 if name == "mme_p" else 100)
