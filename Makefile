@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Pages are also opened in a real browser, where there are Chromium and its driver.
+BROWSER := $(and $(shell command -v chromium || command -v chromium-browser || command -v google-chrome),$(shell command -v chromedriver))
+WITHOUT_BROWSER := $(if $(BROWSER),, and not browser)
 # Processes that share the default test suite; each takes about 2 GB.
 TEST_PROCESSES ?= 2
 
@@ -19,7 +22,8 @@ demo: $(VENV)/.installed  ## train and evaluate two tiny multimodal LLMs, then d
 	$(BIN)/python analysis/plot_fig6.py
 
 test: $(VENV)/.installed lint types  ## what CI runs: linter, type checker, default test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@[ -n "$(BROWSER)" ] || echo "no chromium with chromedriver here: tests of pages in a browser are left out"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow$(WITHOUT_BROWSER)" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed  ## real training, killed sweeps, clusters, full disks; about 25 minutes
 	$(BIN)/python -m pytest -m slow

@@ -92,7 +92,7 @@ def _label(line: Line, lines: Sequence[Line]) -> str:
 
 
 def without_percent(lines: Sequence[Line]) -> list[str]:
-    """Benchmarks on which the frozen one of a pair scores 0, of which no change is a per cent."""
+    """Benchmarks on which the frozen one of a pair scores 0: there is no per cent of it, no mean has them."""
     unfrozen = {pair_of(line) for line in lines if line.design["vision"] != "frozen"}
     frozen = [line for line in lines if line.design["vision"] == "frozen" and pair_of(line) in unfrozen]
     zeros = {name for line in frozen for name, point in line.scores.items() if not point.estimate.score}

@@ -31,8 +31,8 @@ class Hints:
 HINTS = Hints()
 
 
-def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` --store, --only, --runs and --proxy."""
+def add_store_options(parser: argparse.ArgumentParser, *, first_looks: bool = True) -> None:
+    """Give `parser` --store, --only, --runs and, for commands that show `first_looks`, --proxy."""
     parser.add_argument(
         "--store",
         metavar="PLACE",
@@ -51,13 +51,14 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="only these models: a file with the digests of their tune stages, one per line",
     )
-    parser.add_argument(
-        "--proxy",
-        type=float,
-        default=1.0,
-        metavar="PART",
-        help="first looks at this part of the data, such as 0.1, in place of results",
-    )
+    if first_looks:
+        parser.add_argument(
+            "--proxy",
+            type=float,
+            default=1.0,
+            metavar="PART",
+            help="first looks at this part of the data, such as 0.1, in place of results",
+        )
 
 
 def read_lines(
@@ -106,20 +107,27 @@ def read_frame(
 
 
 def read_credits(
-    store: str | None, only: list[str], *, runs: Path | None = None, proxy: float = 1.0
+    store: str | None,
+    only: list[str],
+    *,
+    runs: Path | None = None,
+    proxy: float = 1.0,
+    required: bool = True,
+    hints: Hints = HINTS,
 ) -> tuple[pd.DataFrame, tuple[Credits, ...]]:
     """Evaluations (columns of results.Row) as of `read_frame`, and the credits behind their scores.
 
     Evaluations without credits are in the first alone; stderr says which, and how to make them again.
 
     Raises:
-        AnalysisError: if there are none, if none has credits, or if they are of several scales.
+        AnalysisError: if there are none, if they are of several scales, or if credits are `required` and none
+            has any.
     """
     with open_store(store, (UNITS_FILE,)) as place:
-        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=HINTS)
+        frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=hints)
         units = read_units(place, frame)
     problems = "\n".join(f"  - {problem}" for problem in units.problems)
-    if not units.credits:
+    if required and not units.credits:
         raise AnalysisError(f"no evaluation has the credits of its questions:\n{problems}")
     if problems:
         print(
@@ -138,8 +146,7 @@ def _read_chosen(
     proxy: float,
     hints: Hints,
 ) -> pd.DataFrame:
-    choices = chosen_axes(only)
-    answering = choices.pop("answering", GENERATE)
+    answering = chosen_axes(only).get("answering", GENERATE)
     results = read_results(place, proxy=proxy, answering=answering)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
@@ -157,8 +164,7 @@ def _read_chosen(
             f"  or look in another store: --store PLACE\n"
             f"  or the paper's numbers:   python analysis/{hints.script} --published"
         )
-    frame = results.frame if runs is None else _listed(results.frame, runs)
-    frame = choose(frame, choices)
+    frame = chosen(results.frame, only, runs)
     scales = sorted(set(frame["scale"]))
     if both and scales != ["paper"]:
         raise AnalysisError(
@@ -190,6 +196,16 @@ def _tell_what_is_missing(frame: pd.DataFrame, *, both: bool, hints: Hints) -> N
     lost = frame[frame["unanswered"] > 0].groupby("benchmark")["unanswered"].max()
     lines += [f"{name}: {count:,} questions without a picture count as wrong" for name, count in lost.items()]
     print(*(f"note: {line}\n" for line in lines), sep="", end="", file=sys.stderr)
+
+
+def chosen(frame: pd.DataFrame, only: list[str], runs: Path | None) -> pd.DataFrame:
+    """Rows of `frame` (columns of results.Row) that --only and the list in `runs` leave.
+
+    Raises:
+        AnalysisError: for a choice or a list that fits nothing.
+    """
+    frame = frame if runs is None else _listed(frame, runs)
+    return choose(frame, chosen_axes(only))
 
 
 def first_look(proxy: float) -> str:

@@ -49,6 +49,11 @@ def leaked_images() -> pd.DataFrame:
     return pd.read_csv(PAPER / "leakage.csv")
 
 
+def attention_shares() -> pd.DataFrame:
+    """Share of SVA's attention by `encoder`, in per cent, one column per benchmark."""
+    return pd.read_csv(PAPER / "sva_attention_share.csv")
+
+
 def balance_models() -> list[PublishedModel]:
     """The models of the data balance study: CLIP, no adapter data, balance_150k to balance_450k."""
     return [

@@ -94,11 +94,11 @@ class Results:
 
 
 @contextmanager
-def open_store(given: str | None, files: Sequence[str] = ()) -> Iterator[Path]:
+def open_store(given: str | None, files: Sequence[str] = (), more: Sequence[str] = ()) -> Iterator[Path]:
     """Give the directory of the store `given`, else $CAMBRIAN_STORE, else `runs` beside run.py.
 
-    Of a store at a URL it has the manifests of the evaluations, and the `files` beside them; they are gone
-    afterwards.
+    Of a store at a URL it has the manifests of the evaluations, the `files` beside them, and what fits the
+    patterns in `more`, such as `failed/*.json`; they are gone afterwards.
 
     Raises:
         AnalysisError: if the URL cannot be read.
@@ -107,7 +107,7 @@ def open_store(given: str | None, files: Sequence[str] = ()) -> Iterator[Path]:
     if "://" not in place:
         yield Path(place)
         return
-    with brought_here(place, (MANIFEST, *files)) as folder:
+    with brought_here(place, (MANIFEST, *files), more) as folder:
         yield folder
 
 

@@ -222,6 +222,12 @@ def write_csv(points: pd.DataFrame, path: Path) -> None:
     _write(path, lambda draft: points.to_csv(draft, index=False, float_format="%.10g", lineterminator="\n"))
 
 
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write `content` to `path`; folders above it are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, lambda draft: draft.write_bytes(content))
+
+
 def write_text(text: str, path: Path) -> None:
     """Write `text` to `path`."""
     _write(path, lambda draft: draft.write_text(text, encoding="utf-8"))

@@ -61,13 +61,7 @@ def run_table(command: TableCommand, arguments: Sequence[str] | None = None) -> 
         description=command.about, formatter_class=argparse.RawDescriptionHelpFormatter, prog=command.script
     )
     add_source_options(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ROOT / "figures",
-        metavar="DIR",
-        help=f"takes {command.name}.md, .tex and .csv (default: figures/ of this project)",
-    )
+    add_table_out(parser, command.name)
     options = parser.parse_args(arguments)
     refuse_idle_options(parser, options)
     try:
@@ -75,9 +69,25 @@ def run_table(command: TableCommand, arguments: Sequence[str] | None = None) -> 
     except AnalysisError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{table.title}\n{table.subtitle}\n\n{to_text(table)}\n\nThe table is in:")
-    print(*(f"  {path}" for path in write_table(table, options.out, command.name)), sep="\n")
+    show_table(table, options.out, command.name)
     return 0
+
+
+def add_table_out(parser: argparse.ArgumentParser, name: str) -> None:
+    """Give `parser` --out."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "figures",
+        metavar="DIR",
+        help=f"takes {name}.md, .tex and .csv (default: figures/ of this project)",
+    )
+
+
+def show_table(table: Table, out: Path, name: str) -> None:
+    """Print a table, write its files and print where they are."""
+    print(f"{table.title}\n{table.subtitle}\n\n{to_text(table)}\n\nThe table is in:")
+    print(*(f"  {path}" for path in write_table(table, out, name)), sep="\n")
 
 
 def write_table(table: Table, out: Path, name: str) -> list[Path]:

@@ -26,10 +26,9 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 from analysis.errors import AnalysisError
 from analysis.published import benchmark_names
 from analysis.published_tables import leaked_images
-from analysis.results import ROOT
 from analysis.statistics import Estimate
-from analysis.table_command import write_table
-from analysis.tabulation import Row, Table, to_text
+from analysis.table_command import add_table_out, show_table
+from analysis.tabulation import Row, Table
 
 NAME = "table_leakage"
 SETS = {"data_engine": "Cambrian's data engine", "cambrian10m": "Cambrian-10M", "llava665k": "LLaVA-665K"}
@@ -55,21 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which.add_argument(
         "--doctor", nargs="+", type=Path, metavar="FILE", help="own numbers: JSON of the doctor"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ROOT / "figures",
-        metavar="DIR",
-        help=f"takes {NAME}.md, .tex and .csv (default: figures/ of this project)",
-    )
+    add_table_out(parser, NAME)
     options = parser.parse_args(arguments)
     try:
         table = published_table() if options.published else own_table(read_findings(options.doctor))
     except AnalysisError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{table.title}\n{table.subtitle}\n\n{to_text(table)}\n\nThe table is in:")
-    print(*(f"  {path}" for path in write_table(table, options.out, NAME)), sep="\n")
+    show_table(table, options.out, NAME)
     return 0
 
 

@@ -14,13 +14,14 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from cambrian.data.batching import Batch
 from cambrian.data.conversation import Pictures
 from cambrian.feed import Ahead
 from cambrian.model.blocks import Part, Request, cut_into_blocks
 from cambrian.model.mllm import MultimodalLLM
+from cambrian.model.roomy_cache import RoomyLayer
 from cambrian.precision import lowered
 
 DEPTH = 1
@@ -79,7 +80,7 @@ def answer_in_parts(
         UserError: if candidates of a request cannot be told apart by one token.
     """
     assert not model.training, "answers come from a model in evaluation mode"
-    share = share and _keeps_all(_new_cache(model))
+    share = share and _keeps_all(DynamicCache(config=model.llm.config))
     blocks = cut_into_blocks(model, requests, pictures, vision=vision, batch_size=batch_size, share=share)
     with closing(Ahead(blocks, DEPTH)) as ready:
         for block in ready:
@@ -97,7 +98,7 @@ def answer_in_parts(
 class _Read:
     """Sequences that the LLM has read."""
 
-    cache: DynamicCache
+    cache: Cache
     """Keys and values of all positions, T."""
     mask: Tensor
     """(S, T) bool, False on padding, all of which is on the left."""
@@ -112,22 +113,22 @@ class _Read:
         return _Read(cache=cache, mask=self.mask[rows], last=self.last[rows])
 
 
-def _new_cache(model: MultimodalLLM) -> DynamicCache:
+def _new_cache(model: MultimodalLLM) -> Cache:
     """Make an empty cache that forgets nothing: what a window leaves behind may be padding alone.
 
     Layers that keep a state instead of keys and values are as transformers makes them.
     """
     usual = DynamicCache(config=model.llm.config)
-    return DynamicCache() if _keeps_all(usual) else usual
+    return Cache(layer_class_to_replicate=RoomyLayer) if _keeps_all(usual) else usual
 
 
-def _keep_rows(cache: DynamicCache, rows: Tensor) -> None:
+def _keep_rows(cache: Cache, rows: Tensor) -> None:
     """Give the layers of `cache` new tensors, of these rows (S,)."""
     for layer in cache.layers:
         layer.reorder_cache(cast("torch.LongTensor", rows))
 
 
-def _keeps_all(cache: DynamicCache) -> bool:
+def _keeps_all(cache: Cache) -> bool:
     """Whether all that is kept are keys and values, so that a sequence can go on in several ways."""
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers)
 
@@ -169,8 +170,8 @@ def _read_rests(model: MultimodalLLM, prefixes: _Read, part: Part) -> _Read:
         # What is at column t of T comes from as many columns before the row's own end.
         ends = prefixes.mask.shape[1] + part.lengths
         columns = (places + (ends[:, None] - total)).clamp(min=0)  # (S, T)
-        for layer in cast("list[DynamicLayer]", prefixes.cache.layers):
-            layer.keys, layer.values = _pick(layer.keys, columns), _pick(layer.values, columns)
+        for layer in cast("list[RoomyLayer]", prefixes.cache.layers):
+            layer.take_columns(columns)
         mask = places >= total - lengths[:, None]
     return _Read(cache=prefixes.cache, mask=mask, last=last)
 
@@ -232,12 +233,6 @@ def _generate(
 def _scores(model: MultimodalLLM, states: Tensor) -> Tensor:
     """Scores of the next token (S, V); rows beyond the tokenizer only pad the LLM's vocabulary."""
     return model.logits(states)[:, : model.chat.vocabulary]
-
-
-def _pick(states: Tensor | None, columns: Tensor) -> Tensor:
-    """Take of keys or values (S, heads, T, width) the `columns` (S, T') of each row."""
-    assert states is not None, "a layer that has read nothing"
-    return states.gather(2, columns[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3]))
 
 
 def _needed(mask: Tensor) -> Tensor | None:

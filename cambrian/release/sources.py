@@ -49,7 +49,7 @@ def find_model(given: str, store: Store) -> Finished:
                 f"{given} is a directory, but not a model of `python -m cambrian.release save` or `import`"
             )
         return Finished(load=partial(load_model, directory), facts=partial(read_json, directory / FACTS))
-    tuned = _find_stage(given, TUNE, store)
+    tuned = find_stage(given, TUNE, store)
     return Finished(load=partial(_load, tuned, store), facts=partial(gather_facts, tuned, store))
 
 
@@ -64,11 +64,16 @@ def find_encoder(given: str, store: Store) -> tuple[VisionEncoder, dict[str, Any
         encoder = load_encoder(directory)
         known = {"role": "", "kind": "encoder", "digest": "", "label": directory.resolve().name}
         return encoder, {**known, "recipe": public(encoder.architecture), "metrics": {}, "provenance": {}}
-    artifact = _fetch(store, "encoder", _find_stage(given, "encoder", store).digest)
+    artifact = _fetch(store, "encoder", find_stage(given, "encoder", store).digest)
     return load_encoder(artifact.path), public(describe_stage("", artifact))
 
 
-def _find_stage(given: str, kind: str, store: Store) -> Artifact:
+def find_stage(given: str, kind: str, store: Store) -> Artifact:
+    """Find a finished stage of a kind by run, label or first characters of its digest.
+
+    Raises:
+        UserError: if there is none, or several.
+    """
     digests = sorted(store.digests(kind))
     if digests and set(given) <= set("0123456789abcdef"):
         return require(store, kind, complete(given, digests, f"finished {kind} stages"))

@@ -98,10 +98,10 @@ class DamagedCorpus(NoiseCorpus):
 
 
 def noise(indices: Sequence[int], views: Sequence[View]) -> dict[View, np.ndarray]:
-    return {view: _noise(indices, view.resolution) for view in views}
+    return {view: noise_of(indices, view.resolution) for view in views}
 
 
-def _noise(indices: Sequence[int], resolution: int) -> np.ndarray:
+def noise_of(indices: Sequence[int], resolution: int) -> np.ndarray:
     shape = (resolution, resolution, 3)
     return np.stack(
         [np.random.default_rng([2, index]).integers(256, size=shape, dtype=np.uint8) for index in indices]

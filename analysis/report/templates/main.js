@@ -1,0 +1,4 @@
+startFigure();
+startTable();
+showTable();
+startPairs();

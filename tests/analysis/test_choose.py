@@ -1,0 +1,285 @@
+"""Choosing under a budget: who is within it, who may be the best, what to run next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from fake_store import LAB, answer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.candidates import published_field, published_noise
+from analysis.catalog import backbones
+from analysis.choice import make_choice
+from analysis.choose import main, read_budget
+from analysis.command import read_credits
+from analysis.costs import Cost, measured_cost, planned_cost
+from analysis.errors import AnalysisError
+from analysis.evidence import AVERAGE
+from analysis.own_candidates import own_field
+from analysis.results import ROOT, read_results
+from analysis.standing import rank, worth_of_a_seed
+from cambrian.config import read_study
+from cambrian.errors import UserError
+from cambrian.sweep.grid import expand
+
+QUESTIONS = 300
+RATES = {"siglip": 0.70, "clip": 0.69, "dinov2": 0.5, "random": 0.9}
+
+
+def model(
+    store: Path, encoder: str, *, side: int = 4, hours: float = 1.0, rate: float = 0.0, **axes: Any
+) -> None:
+    """One run with its training manifests; every run has luck of its own with every question."""
+    for place, (benchmark, category) in enumerate(LAB.items()):
+        luck = np.random.default_rng([place, *encoder.encode(), axes.get("seed", 0)])
+        sighted = (luck.uniform(size=QUESTIONS) < (rate or RATES[encoder])).astype(float)
+        answer(store, (encoder,), benchmark, sighted, category=category, axes=axes)
+    frame = read_results(store).frame
+    found = frame[frame["encoder"] == encoder]
+    for axis, choice in axes.items():
+        found = found[found[axis] == choice]
+    run = str(found["run"].iloc[0])
+    stages = {
+        "tune": {"inputs": {"align": run[::-1]}, "recipe": {"connector": {"kind": "concat", "side": side}}},
+        "align": {"inputs": {}, "recipe": {}},
+    }
+    for (kind, stage), digest in zip(stages.items(), (run, run[::-1]), strict=True):
+        provenance = {"seconds": 3600 * hours / 4, "workers": 2}
+        (store / kind / digest).mkdir(parents=True)
+        text = json.dumps({**stage, "provenance": provenance})
+        (store / kind / digest / "manifest.json").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("choose")
+    model(place, "siglip", hours=4)
+    model(place, "clip", hours=1)
+    model(place, "clip", hours=1, seed=1)
+    model(place, "dinov2", side=2)
+    model(place, "random")
+    return place
+
+
+def chosen(store: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main(["--store", str(store), "--json", *words]) == 0
+    (choice,) = json.loads(capsys.readouterr().out)["choices"]
+    return choice
+
+
+def test_the_best_its_rivals_and_what_to_run(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choice = chosen(store, capsys)
+    found = {each["label"].split()[0]: each for each in choice["candidates"]}
+    assert list(found)[-1] == "dinov2"
+    assert set(found) == {"siglip", "clip", "dinov2"}  # a control is no candidate
+    assert not found["siglip"]["is_distinguishable"] and not found["clip"]["is_distinguishable"]
+    assert found["dinov2"]["is_distinguishable"] and found["dinov2"]["first"] == 0
+    assert found["siglip"]["first"] + found["clip"]["first"] == pytest.approx(1)
+    assert found["clip"]["seeds"] == 2
+    assert found["clip"]["cost"] == {"visual_tokens": 16, "parameters": None, "gpu_hours": 1.0}
+    assert found["siglip"]["cost"]["gpu_hours"] == 4.0
+    assert {each["label"].split()[0] for each in choice["next_runs"]} == {"siglip", "clip"}
+    seeds = {each["label"].split()[0]: each["command"].split()[-1] for each in choice["next_runs"]}
+    assert seeds == {"siglip": "seed=1", "clip": "seed=2"}
+    assert choice["notes"] == []
+
+
+def test_a_budget_leaves_out_and_says_so(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choice = chosen(store, capsys, "--budget", "visual_tokens=8")
+    assert [each["label"].split()[0] for each in choice["candidates"]] == ["dinov2"]
+    assert choice["left_out"] == {"visual_tokens above 8": 2}
+    assert chosen(store, capsys, "--budget", "gpu_hours=2")["left_out"] == {"gpu_hours above 2": 1}
+    assert main(["--store", str(store), "--budget", "parameters=1e6"]) == 2
+    assert "nothing is within the budget\nleft out: 3 with parameters unknown" in capsys.readouterr().out
+
+
+def test_the_text(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", str(store), "--category", "ocr_chart", "--next", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("A result of the lab; OCR & Chart; no limit\nbest supported: ")
+    assert "* cannot be told apart from 1 other (~)" in printed
+    assert "  1. +" in printed and "  2. +" not in printed
+    assert "seed=" in printed
+
+
+def test_without_seeds_the_text_says_what_is_unknown(tmp_path: Path) -> None:
+    model(tmp_path, "siglip")
+    model(tmp_path, "clip")
+    frame, credits = read_credits(str(tmp_path), [])
+    field = own_field(frame, credits, tmp_path, AVERAGE, "a100-80gb")
+    assert field.notes[0].startswith("no design has several seeds")
+    assert field.training_variance > 0
+
+
+def test_equal_answers_stay_together_in_every_draw(tmp_path: Path) -> None:
+    """Two models that answer alike have one score in every draw, so that the third is compared with both."""
+    for encoder in ("siglip", "clip"):
+        for benchmark, category in LAB.items():
+            answer(tmp_path, (encoder,), benchmark, [1, 0, 1, 1, 0], category=category)
+    frame, credits = read_credits(str(tmp_path), [])
+    field = own_field(frame, credits, tmp_path, "general", "a100-80gb")
+    assert np.ptp(field.draws[:, 0] - field.draws[:, 1]) == 0
+    assert field.draws.std() > 5
+
+
+def test_a_partial_model_is_no_candidate(tmp_path: Path) -> None:
+    model(tmp_path, "siglip")
+    answer(tmp_path, ("clip",), "depth", [1.0] * QUESTIONS)
+    frame, credits = read_credits(str(tmp_path), [])
+    field = own_field(frame, credits, tmp_path, AVERAGE, "a100-80gb")
+    assert [each.label.split()[0] for each in field.candidates] == ["siglip"]
+    assert field.notes[0].startswith("1 models lack benchmarks")
+
+
+def test_nothing_to_choose_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", str(tmp_path)]) == 2
+    assert "make some:" in capsys.readouterr().err
+
+
+def test_all_faults_of_a_budget_at_once() -> None:
+    with pytest.raises(AnalysisError) as caught:
+        read_budget(["visual_token=5", "gpu_hours=many", "parameters=-1", "parameters"])
+    assert "did you mean 'visual_tokens'?" in str(caught.value)
+    assert str(caught.value).count("takes a number above 0") == 3
+    with pytest.raises(AnalysisError, match="limited twice"):
+        read_budget(["parameters=1", "parameters=2"])
+    assert read_budget(["parameters=8e9"]) == {"parameters": 8e9}
+
+
+def test_published_models_within_tokens_and_hours(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--published", "--category", "ocr_chart", "--json"]
+    assert main([*words, "--budget", "visual_tokens=576", "--budget", "gpu_hours=200"]) == 0
+    (choice,) = json.loads(capsys.readouterr().out)["choices"]
+    best = choice["candidates"][0]
+    # connector_scores.csv: SVA with four encoders has 55.5 at charts and text
+    assert (best["label"].split()[:2], best["score"]) == (["siglip+clip+dinov2+convnext", "sva"], 55.5)
+    assert best["evidence"] == ["connector_scores.csv:5"]
+    assert all(each["cost"]["visual_tokens"] <= 576 for each in choice["candidates"])
+    assert sum(choice["left_out"].values()) + len(choice["candidates"]) == 88
+
+
+def test_published_noise_by_hand() -> None:
+    """Gains of the average by 1.2M over 0.5M of nine encoders: median 1.74, median distance from it 1.02."""
+    gains = [1.460, 0.420, 0.549, 2.579, 2.760, 3.504, 1.156, 10.712, 1.736]
+    middle = sorted(gains)[4]
+    spread = sorted(abs(gain - middle) for gain in gains)[4]
+    assert published_noise(AVERAGE) == pytest.approx(1.4826 * spread / 2**0.5, abs=0.002)
+
+
+def test_planned_tokens_are_the_catalogs() -> None:
+    """And a frozen 7B model with CLIP is 7.06 B parameters: 0.30 of the encoder, 0.02 of the connector."""
+    field = published_field(AVERAGE, {"adapter": "0M"}, "a100-80gb")
+    assert len(field.candidates) == 23
+    for candidate in field.candidates:
+        assert candidate.cost.visual_tokens == backbones()[candidate.label.split()[0]].visual_tokens
+    clip = next(each for each in field.candidates if each.label.startswith("clip "))
+    assert clip.cost.parameters == pytest.approx(7.06e9, rel=0.002)
+    words = shlex.split(clip.command)[2:]
+    assert planned_cost(words, "a100-80gb") == clip.cost
+    faster = planned_cost(words, "h100-80gb").gpu_hours
+    assert faster is not None and clip.cost.gpu_hours is not None and faster < clip.cost.gpu_hours
+    with pytest.raises(UserError, match="a100"):
+        planned_cost(words, "a100")
+
+
+def test_what_cannot_be_planned_has_no_cost(tmp_path: Path) -> None:
+    assert planned_cost(["scale=paper", "encoder=nobodys"], "a100-80gb").gpu_hours is None
+    assert measured_cost(tmp_path, "0" * 64).visual_tokens is None
+    place = tmp_path / "tune" / ("1" * 64)
+    place.mkdir(parents=True)
+    record = {"inputs": {}, "recipe": {}, "provenance": {"seconds": 7200}}
+    (place / "manifest.json").write_text(json.dumps(record))
+    assert measured_cost(tmp_path, "1" * 64) == Cost(gpu_hours=2.0)
+
+
+def test_every_command_of_the_published_models_can_be_run() -> None:
+    field = published_field(AVERAGE, {}, "a100-80gb")
+    best = make_choice(field, {}).next_runs[:5]
+    assert best
+    for run in best:
+        (recipe,) = read_study(expand(shlex.split(run.candidate.command)[2:])).recipes
+        assert recipe.scale.name == "paper"
+
+
+def test_a_seed_is_worth_most_where_the_choice_is_open() -> None:
+    """With a gap of nothing and one seed each, s = sqrt(v / 2) and the worth is s / sqrt(2 pi)."""
+    worths = worth_of_a_seed([50.0, 50.0, 40.0], [1, 1, 1], 4.0)
+    assert worths[:2] == pytest.approx([2**0.5 / (2 * np.pi) ** 0.5] * 2)
+    assert worths[2] < 1e-6
+    assert worth_of_a_seed([50.0, 49.0], [3, 1], 4.0)[0] < worth_of_a_seed([50.0, 49.0], [1, 1], 4.0)[0]
+    assert worth_of_a_seed([50.0], [1], 4.0) == [0.0]
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=6), st.integers(0, 5))
+def test_standings(scores: list[float], seed: int) -> None:
+    draws = np.random.default_rng(seed).normal(scores, 1.0, size=(200, len(scores)))
+    standings = rank(scores, draws)
+    assert sorted(each.index for each in standings) == list(range(len(scores)))
+    assert sum(each.first for each in standings) == pytest.approx(1)
+    assert [each.behind for each in standings] == sorted(each.behind for each in standings)
+    assert (standings[0].behind, standings[0].low, standings[0].high) == (0, 0, 0)
+    assert not standings[0].is_distinguishable
+
+
+def test_planning_brings_no_torch_and_bytes_repeat(store: Path, tmp_path: Path, capsys: Any) -> None:
+    words = ["--store", str(store), "--only", "adapter=1.2M", "--category", "general"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    code = (
+        "import sys; from analysis.choose import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=ROOT,
+        env={"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == printed
+
+
+def test_json_follows_its_schema(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", str(store), "--json"]) == 0
+    number = {"type": ["number", "null"]}
+    candidate = {
+        "type": "object",
+        "required": [
+            "label",
+            "score",
+            "low",
+            "high",
+            "seeds",
+            "first",
+            "behind",
+            "cost",
+            "command",
+            "evidence",
+        ],
+        "properties": {
+            "first": {"type": "number", "minimum": 0, "maximum": 1},
+            "behind": {"required": ["value", "low", "high"]},
+            "cost": {
+                "additionalProperties": False,
+                "properties": {"visual_tokens": number, "parameters": number, "gpu_hours": number},
+            },
+            "command": {"pattern": "^python run.py "},
+            "evidence": {"items": {"pattern": "^[0-9a-f]{64}$"}},
+        },
+    }
+    choice = {
+        "required": ["source", "scale", "candidates", "left_out", "next_runs", "notes"],
+        "properties": {"candidates": {"type": "array", "items": candidate}},
+    }
+    schema = {"required": ["category", "budget", "choices"], "properties": {"choices": {"items": choice}}}
+    jsonschema.validate(json.loads(capsys.readouterr().out), schema)
