@@ -22,6 +22,7 @@ from cambrian.benchmarks.hub.rows import HUB
 from cambrian.benchmarks.material import blocks
 from cambrian.benchmarks.records import Prediction, Question, read_predictions
 from cambrian.benchmarks.rescore import rescore
+from cambrian.benchmarks.units import UNITS_FILE, read_units, score_of
 from cambrian.data.pictures import View, prepare
 from cambrian.errors import UserError
 from cambrian.model.assembly import assemble, save_trained
@@ -98,6 +99,7 @@ def run(
     place = context(tmp_path, root, name, **more)
     assert place.runtime.data is not None
     metrics = evaluate.run(recipe(benchmark, place.runtime.data), inputs(root, model), place)
+    assert score_of(read_units(place.payload / UNITS_FILE)) == pytest.approx(metrics["score"], abs=1e-4)
     return metrics, read_predictions(place.payload / "predictions.jsonl")
 
 
