@@ -6,6 +6,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,9 +46,9 @@ def own_field(frame: pd.DataFrame, credits: Sequence[Credits], store: Path, meas
         + rng.normal(0.0, np.sqrt(variance / len(group)), size=DRAWS)
         for group in groups.values()
     ]
-    proxy = float(frame["proxy"].iloc[0]) if len(frame) else 1.0
+    alike = {name: frame[name].iloc[0] for name in ("proxy", "answering") if len(frame)}
     candidates = [
-        _candidate(group, column, evidence.scale, proxy, store, measure, gpu)
+        _candidate(group, column, {"scale": evidence.scale, **alike}, store, measure, gpu)
         for group, column in zip(groups.values(), columns, strict=True)
     ]
     notes = list(evidence.notes)
@@ -68,13 +69,14 @@ def own_field(frame: pd.DataFrame, credits: Sequence[Credits], store: Path, meas
 
 
 def _candidate(
-    group: Sequence[Model], column: Draws, scale: str, proxy: float, store: Path, measure: str, gpu: str
+    group: Sequence[Model], column: Draws, alike: Mapping[str, Any], store: Path, measure: str, gpu: str
 ) -> Candidate:
+    """Describe one design; `alike` is what all rows of the results share."""
     first = group[0]
     low, high = np.quantile(column, [0.025, 0.975])
-    row = {"scale": scale, "encoder": first.encoder, **first.design, "proxy": proxy}
+    row = {**alike, "encoder": first.encoder, **first.design}
     seed = next(number for number in range(len(group) + 1) if number not in {model.seed for model in group})
-    extra = grid_words(first.encoders, first.design["connector"], scale)
+    extra = grid_words(first.encoders, first.design["connector"], alike["scale"])
     command = shlex.join([*shlex.split(command_of({**row, "seed": seed})), *extra])
     words = shlex.split(command)[2:]
     cost = merged(measured_cost(store, first.key), planned_cost(words, gpu))
