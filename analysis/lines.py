@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
-from analysis.results import GENERATE, parts
+from analysis.results import GENERATE, asked_share
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
 
 DESIGN = ("connector", "adapter", "vision", "instruct", "llm")
@@ -159,17 +160,18 @@ def _own_line(
     singles: list[dict[str, Point]] = []
     lacks: list[str] = []
     for run, seed in zip(models["run"], models["seed"], strict=True):
-        rows = part[part["run"] == run]
-        found = set(rows["benchmark"])
+        found = {str(row["benchmark"]): _point(row) for row in part[part["run"] == run].to_dict("records")}
         by_run.append(
-            {name: _point(rows, ids) for name, ids in wanted.items() if ids and found.issuperset(ids)}
+            {
+                name: _mean_point([found[each] for each in ids])
+                for name, ids in wanted.items()
+                if ids and found.keys() >= set(ids)
+            }
         )
-        singles.append(
-            {name: _point(rows, (name,)) for ids in wanted.values() for name in ids if name in found}
-        )
+        singles.append({name: found[name] for ids in wanted.values() for name in ids if name in found})
         for name, ids in wanted.items():
-            if not found.issuperset(ids):
-                missing = ", ".join(sorted(set(ids) - found))
+            if not found.keys() >= set(ids):
+                missing = ", ".join(sorted(set(ids) - found.keys()))
                 lacks.append(f"seed {seed} left out of {CATEGORIES[name]}: not evaluated on {missing}")
     averages = [
         mean_of_benchmarks([point.estimate for point in points.values()])
@@ -193,17 +195,24 @@ def _own_line(
     return line, lacks
 
 
-def _point(rows: pd.DataFrame, ids: Sequence[str]) -> Point:
-    """Mean over the benchmarks `ids` of one run."""
-    rows = rows[rows["benchmark"].isin(ids)]
-    intervals = zip(rows["score"], rows["low"], rows["high"], strict=True)
+def _point(row: Mapping[Hashable, Any]) -> Point:
+    """One benchmark of one run (columns of results.Row)."""
+    share = asked_share(int(row["n"]), int(row["total"]))
     return Point(
-        estimate=mean_of_benchmarks(
-            [Estimate(score=float(score), low=float(low), high=float(high)) for score, low, high in intervals]
-        ),
-        blind=None if rows["blind"].isna().any() else mean(rows["blind"].tolist()),
-        chance=mean(rows["chance"].tolist()),
-        partial="; ".join(f"{name}: {asked} questions" for name, asked in parts(rows).items()),
+        estimate=Estimate(score=row["score"], low=row["low"], high=row["high"]),
+        blind=None if math.isnan(row["blind"]) else row["blind"],
+        chance=row["chance"],
+        partial=f"{row['benchmark']}: {share} questions" if share else "",
+    )
+
+
+def _mean_point(points: Sequence[Point]) -> Point:
+    """Mean over benchmarks of one run."""
+    return Point(
+        estimate=mean_of_benchmarks([point.estimate for point in points]),
+        blind=_mean_of_all([point.blind for point in points]),
+        chance=mean([point.chance for point in points if point.chance is not None]),
+        partial="; ".join(point.partial for point in points if point.partial),
     )
 
 

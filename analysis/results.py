@@ -149,9 +149,14 @@ def parts(frame: pd.DataFrame) -> dict[str, str]:
     part = frame[frame["total"] > frame["n"]]
     asked = part.groupby("benchmark")[["n", "total"]].min()
     return {
-        str(name): f"{n:,} of {total:,}"
+        str(name): asked_share(int(n), int(total))
         for name, n, total in zip(asked.index, asked["n"], asked["total"], strict=True)
     }
+
+
+def asked_share(n: int, total: int) -> str:
+    """How much of a benchmark was asked, such as `4 of 2,114`; empty if that is all of it."""
+    return f"{n:,} of {total:,}" if total > n else ""
 
 
 def choose(frame: pd.DataFrame, choices: Mapping[str, str]) -> pd.DataFrame:
