@@ -203,12 +203,12 @@ def _questions(benchmarks: Benchmarks, scale: Scale) -> list[Asked]:
 
 def _evaluate_stage(recipe: Recipe, asked: Asked, inputs: Mapping[str, str]) -> Stage:
     by = recipe.benchmarks.answering
-    mark, axis = ("", {}) if by == GENERATE else (f" by {by}", {"answering": by})
+    axis = {} if by == GENERATE else {"answering": by}
     return Stage(
         kind="evaluate",
         recipe=asked.recipe.value,
         inputs=inputs,
-        label=f"evaluate {recipe.name} {asked.benchmark}{mark}",
+        label=f"evaluate {recipe.name} {asked.benchmark}",
         axes={**recipe.axes, "benchmark": asked.benchmark, "category": asked.category, **axis},
         work=asked.work,
         recipe_json=asked.recipe.json,

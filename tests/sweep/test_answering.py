@@ -31,7 +31,7 @@ def test_it_enters_the_recipe_the_axes_and_the_label_only_when_it_is_chosen() ->
     (likely,) = evaluations(COUNT, LIKELY)
     assert dict(likely.recipe) == {**plain.recipe, "answering": "likelihood"}
     assert dict(likely.axes) == {**plain.axes, "answering": "likelihood"}
-    assert likely.label == f"{plain.label} by likelihood"
+    assert likely.label == plain.label.replace(" s0 ", " s0 by likelihood ")
     assert likely.inputs == plain.inputs
 
 
