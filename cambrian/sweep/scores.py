@@ -17,7 +17,7 @@ from cambrian.sweep.plan import Plan, Run
 from cambrian.sweep.stage_log import log_path
 from cambrian.sweep.store import Store
 
-WIDTH = 110
+WIDTH = 120
 METRICS = ("score", "blind", "chance")
 
 Means = dict[str, dict[str, float]]
