@@ -170,19 +170,22 @@ def recipe_models() -> list[PublishedModel]:
 
 
 def ratio_models() -> list[PublishedModel]:
-    """The models of the data ratio study: CLIP, no adapter data, instruction data ratio_exp1 and so on."""
-    return [
-        PublishedModel(
-            model="OpenAI CLIP",
-            architecture="ViT-L/14@336",
-            supervision="language",
-            adapter="0M",
-            vision="frozen",
-            instruct=f"ratio_{row['experiment']}",
-            **scored(row),
-        )
-        for row in ratio_scores().to_dict(orient="records")
-    ]
+    """The models of the data ratio study: instruction data ratio_exp1 to ratio_exp5."""
+    rows = ratio_scores().to_dict(orient="records")
+    return [data_model(f"ratio_{row['experiment']}", row) for row in rows]
+
+
+def data_model(instruct: str, row: Mapping[Hashable, object]) -> PublishedModel:
+    """What all models of the studies of instruction data share: CLIP, frozen, and no adapter data."""
+    return PublishedModel(
+        model="OpenAI CLIP",
+        architecture="ViT-L/14@336",
+        supervision="language",
+        adapter="0M",
+        vision="frozen",
+        instruct=instruct,
+        **scored(row),
+    )
 
 
 def scored(row: Mapping[Hashable, object]) -> dict[str, dict[str, float]]:

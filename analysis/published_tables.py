@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.published import PAPER, PublishedModel, benchmarks, scored, to_points
+from analysis.published import PAPER, PublishedModel, benchmarks, data_model, to_points
 from analysis.statistics import mean
 
 
@@ -55,19 +55,9 @@ def attention_shares() -> pd.DataFrame:
 
 
 def balance_models() -> list[PublishedModel]:
-    """The models of the data balance study: CLIP, no adapter data, balance_150k to balance_450k."""
-    return [
-        PublishedModel(
-            model="OpenAI CLIP",
-            architecture="ViT-L/14@336",
-            supervision="language",
-            adapter="0M",
-            vision="frozen",
-            instruct=f"balance_{row['threshold']}",
-            **scored(row),
-        )
-        for row in pd.read_csv(PAPER / "data_balance_scores.csv").to_dict(orient="records")
-    ]
+    """The models of the data balance study: instruction data balance_150k to balance_450k."""
+    rows = pd.read_csv(PAPER / "data_balance_scores.csv").to_dict(orient="records")
+    return [data_model(f"balance_{row['threshold']}", row) for row in rows]
 
 
 def final_models() -> list[FinalModel]:

@@ -9,7 +9,6 @@ one model's attention on one benchmark and add up to 100; how another seed would
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from analysis.errors import AnalysisError
 from analysis.published import benchmark_names
 from analysis.published_tables import attention_shares
 from analysis.statistics import Estimate
-from analysis.table_command import add_table_out, show_table
+from analysis.table_command import run_file_table
 from analysis.tabulation import Row, Table
 
 NAME = "table_attention"
@@ -32,21 +31,14 @@ PUBLISHED_TITLES = {"gqa": "GQA", "docvqa": "DocVQA", "scienceqa": "ScienceQA"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and write its files; 2 if there is nothing to show."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog=f"{NAME}.py"
+    return run_file_table(
+        NAME,
+        __doc__ or "",
+        "--measured",
+        arguments,
+        published=published_table,
+        own=lambda files: own_table(read_shares(files)),
     )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--published", action="store_true", help="the paper's numbers")
-    which.add_argument("--measured", nargs="+", type=Path, metavar="FILE", help="own numbers")
-    add_table_out(parser, NAME)
-    options = parser.parse_args(arguments)
-    try:
-        table = published_table() if options.published else own_table(read_shares(options.measured))
-    except AnalysisError as error:
-        print(error, file=sys.stderr)
-        return 2
-    show_table(table, options.out, NAME)
-    return 0
 
 
 def published_table() -> Table:

@@ -73,6 +73,38 @@ def run_table(command: TableCommand, arguments: Sequence[str] | None = None) -> 
     return 0
 
 
+def run_file_table(
+    name: str,
+    about: str,
+    option: str,
+    arguments: Sequence[str] | None,
+    *,
+    published: Callable[[], Table],
+    own: Callable[[Sequence[Path]], Table],
+) -> int:
+    """Run a table that is no part of a store: of the paper, or of the files of `option`; 2 if there is none.
+
+    `name` is that of its module and its files, `about` the text of `--help`.
+    """
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter, prog=f"{name}.py"
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--published", action="store_true", help="the paper's numbers")
+    which.add_argument(
+        option, dest="files", nargs="+", type=Path, metavar="FILE", help="own numbers, as above"
+    )
+    add_table_out(parser, name)
+    options = parser.parse_args(arguments)
+    try:
+        table = published() if options.published else own(options.files)
+    except AnalysisError as error:
+        print(error, file=sys.stderr)
+        return 2
+    show_table(table, options.out, name)
+    return 0
+
+
 def add_table_out(parser: argparse.ArgumentParser, name: str) -> None:
     """Give `parser` --out."""
     parser.add_argument(

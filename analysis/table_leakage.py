@@ -12,7 +12,6 @@ of different test images that some training image shows, by difference hashes wi
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from analysis.errors import AnalysisError
 from analysis.published import benchmark_names
 from analysis.published_tables import leaked_images
 from analysis.statistics import Estimate
-from analysis.table_command import add_table_out, show_table
+from analysis.table_command import run_file_table
 from analysis.tabulation import Row, Table
 
 NAME = "table_leakage"
@@ -45,24 +44,15 @@ class Found:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print and write the table; 2 if there is nothing to show."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog=f"{NAME}.py"
+    """Print the table and write its files; 2 if there is nothing to show."""
+    return run_file_table(
+        NAME,
+        __doc__ or "",
+        "--doctor",
+        arguments,
+        published=published_table,
+        own=lambda files: own_table(read_findings(files)),
     )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--published", action="store_true", help="the paper's numbers")
-    which.add_argument(
-        "--doctor", nargs="+", type=Path, metavar="FILE", help="own numbers: JSON of the doctor"
-    )
-    add_table_out(parser, NAME)
-    options = parser.parse_args(arguments)
-    try:
-        table = published_table() if options.published else own_table(read_findings(options.doctor))
-    except AnalysisError as error:
-        print(error, file=sys.stderr)
-        return 2
-    show_table(table, options.out, NAME)
-    return 0
 
 
 def published_table() -> Table:

@@ -3,7 +3,8 @@
 Each row says what is compared, on which measure and in which direction; how a verdict comes about is in
 `analysis.inference`. All rows are tested together as one family. A hypothesis is phrased so that a positive
 effect (a share above 50 %) is what the paper says. The published tables were known when the rows were
-written: on them a verdict says whether the numbers carry the claim, and is no independent test.
+written, and which measures and pairs became rows was decided after a first look at them: on them a verdict
+says whether the numbers carry the claim, and is no independent test; Holm's correction does not undo that.
 
 Finding 2, that asking multiple-choice questions from vision benchmarks anew makes a better benchmark, led to
 CV-Bench: it is a contribution and not a statement about models, so no row tests it.
