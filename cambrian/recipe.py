@@ -228,10 +228,9 @@ class Recipe:
     def name(self) -> str:
         """Short readable name of the run."""
         encoders = "+".join(encoder.name for encoder in self.encoders)
-        by = self.benchmarks.answering
         return (
             f"{encoders} {self.connector} {self.adapter.name} {self.freezing} {self.instruct.name} "
-            f"s{self.seed}{self.mark}{'' if by == GENERATE else f' by {by}'}"
+            f"s{self.seed}{self.mark}"
         )
 
     @property

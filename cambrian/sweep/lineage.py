@@ -73,7 +73,7 @@ class Lineage:
             self._add(_evaluate_stage(recipe, asked, judged), evaluation_work, recipe, asked.work)
             for asked in questions
         )
-        return Run(name=recipe.name, axes=recipe.axes, finals=finals)
+        return Run(name=run_name(recipe), axes=recipe.axes, finals=finals)
 
     def _align(self, recipe: Recipe, inputs: Mapping[str, str]) -> Stage:
         value, json = _join(
@@ -131,6 +131,12 @@ class Lineage:
         if work_of is not None and digest not in self.works and not details[0].scale.world:
             self.works[digest] = work_of(*details)
         return digest
+
+
+def run_name(recipe: Recipe) -> str:
+    """Name of a run: of its model, and how that answers unless it writes its answers."""
+    by = recipe.benchmarks.answering
+    return recipe.name if by == GENERATE else f"{recipe.name} by {by}"
 
 
 def world_of(scale: Scale) -> World:
@@ -208,7 +214,7 @@ def _evaluate_stage(recipe: Recipe, asked: Asked, inputs: Mapping[str, str]) -> 
         kind="evaluate",
         recipe=asked.recipe.value,
         inputs=inputs,
-        label=f"evaluate {recipe.name} {asked.benchmark}",
+        label=f"evaluate {run_name(recipe)} {asked.benchmark}",
         axes={**recipe.axes, "benchmark": asked.benchmark, "category": asked.category, **axis},
         work=asked.work,
         recipe_json=asked.recipe.json,
