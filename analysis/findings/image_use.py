@@ -6,6 +6,7 @@ differ is.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ def _by_benchmark(models: Sequence[Model], value: Callable[[Levels], float]) -> 
     values: dict[str, dict[str, float]] = defaultdict(dict)
     for model in models:
         for name, levels in model.levels.items():
-            values[name][model.key] = value(levels)
+            if not math.isnan(levels.blind):  # results from elsewhere may not have been asked blind
+                values[name][model.key] = value(levels)
     return [
         Unit(name=name, value=mean(list(found.values())), weights=dict.fromkeys(found, 1 / len(found)))
         for name, found in sorted(values.items())

@@ -182,7 +182,7 @@ def _sample_data(sample: Sample, places: Mapping[str, int], room: int) -> dict[s
 def _question_data(answers: Answers, benchmark: str, order: Sequence[int]) -> dict[str, Any]:
     """Write one question: every text once, and for each model in `order` which of them it said."""
     question = answers.question
-    said = dict.fromkeys([*answers.sighted, *answers.blind])
+    said = dict.fromkeys(text for text in [*answers.sighted, *answers.blind] if text is not None)
     texts = {text: number for number, text in enumerate(said)}
     accepted = dict.fromkeys(question.answers or (question.answer,))
     return {
@@ -194,7 +194,7 @@ def _question_data(answers: Answers, benchmark: str, order: Sequence[int]) -> di
         "image": f"{benchmark}/{question.image}",
         "texts": [shortened(text) for text in texts],
         "sighted": [texts[answers.sighted[number]] for number in order],
-        "blind": [texts[answers.blind[number]] for number in order],
+        "blind": [None if (text := answers.blind[number]) is None else texts[text] for number in order],
         "credits": [rounded(answers.credits[number]) for number in order],
     }
 

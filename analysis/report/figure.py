@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -96,7 +97,7 @@ def _numbers(estimate: Estimate) -> list[float | int | None]:
 
 def rounded(value: float | None) -> float | int | None:
     """Round a number for the file, where `1` is shorter than `1.0`."""
-    if value is None:
+    if value is None or math.isnan(value):
         return None
     short = round(float(value), DECIMALS)
     return int(short) if short.is_integer() else short

@@ -40,8 +40,8 @@ class Answers:
     """Of the question, or of the group that it is only right in, R."""
     sighted: tuple[str, ...]
     """Raw text with the image, R."""
-    blind: tuple[str, ...]
-    """Raw text without it, R."""
+    blind: tuple[str | None, ...]
+    """Raw text without it, R; none of a model that was not asked so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def read_sample(credits: Credits, digests: Mapping[str, str], entries: Entries, 
                 question=question,
                 credits=tuple(float(credit) for credit in credits.sighted[:, unit]),
                 sighted=tuple(one[question.id, True] for one in said),
-                blind=tuple(one[question.id, False] for one in said),
+                blind=tuple(one.get((question.id, False)) for one in said),
             )
             for question, unit in chosen
         ),

@@ -38,18 +38,22 @@ _TOLERANCE = 1e-4
 
 
 def units_table(rules: Rules, questions: Sequence[Question], score: Score) -> pa.Table:
-    """Make the table of a score by the strict protocol, in the order of the questions."""
+    """Make the table of a score by the strict protocol, in the order of the questions.
+
+    Without answers that were given blind, those credits are no numbers.
+    """
     total = METRICS[rules.metric].total
     items = [item_of(rules, question) for question in questions]
     sighted = total.split(items, [verdict.sighted_credit for verdict in score.verdicts])
     blind = total.split(items, [verdict.blind_credit for verdict in score.verdicts])
+    asked_blind = score.blind is not None
     columns = {
         "unit": [unit.name for unit in sighted],
         "cluster": [unit.cluster for unit in sighted],
         "part": [unit.part for unit in sighted],
         "weight": total.weights(sighted),
         "sighted": [unit.credit for unit in sighted],
-        "blind": [unit.credit for unit in blind],
+        "blind": [unit.credit if asked_blind else math.nan for unit in blind],
     }
     return pa.table(columns, schema=SCHEMA.with_metadata({FULL: repr(total.full(sighted))}))
 
@@ -84,8 +88,9 @@ def score_of(table: pa.Table, column: str = "sighted") -> float:
 
 def unit_differences(table: pa.Table, score: Score) -> list[str]:
     """Name the scores that the credits in `table` do not sum up to."""
-    assert score.blind is not None, "a stored evaluation asks without the image, too"
-    sums = {"score": (score_of(table), score.score), "blind": (score_of(table, "blind"), score.blind)}
+    sums = {"score": (score_of(table), score.score)}
+    if score.blind is not None:
+        sums["blind"] = (score_of(table, "blind"), score.blind)
     return [
         f"{name} of the units {found:.6g}, now {wanted:.6g}"
         for name, (found, wanted) in sums.items()

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from cambrian.benchmarks.hub.material import HubMaterial, open_hub_material
 from cambrian.benchmarks.hub.places import contents_of
 from cambrian.benchmarks.hub.prompts import LETTERS
@@ -25,6 +27,7 @@ from cambrian.benchmarks.records import (
     write_questions,
 )
 from cambrian.benchmarks.scoring import score
+from cambrian.benchmarks.units import UNITS_FILE, units_table, write_units
 from cambrian.errors import UserError
 from cambrian.interop.lmms_samples import Report, Sample, read_samples
 from cambrian.interop.lmms_tasks import QUESTIONS, Task
@@ -80,16 +83,16 @@ def import_samples(
         Prediction(id=one.id, vision=True, prompt=answered[one.id].prompt, raw=answered[one.id].raw)
         for one in asked
     ]
-    numbers = score(row, asked, predictions, blind=False).metrics()
+    scored = score(row, asked, predictions, blind=False)
     theirs = {f"theirs.{name}": value for name, value in (report.scores if report else {}).items()}
-    metrics = {**numbers, **theirs, "total": material.total, "unanswered": 0}
+    metrics = {**scored.metrics(), **theirs, "total": material.total, "unanswered": 0}
     file = hashlib.sha256(path.read_bytes()).hexdigest()
     stage = _stage(
         row.recipe(content), axes, {"from": SOURCE, "task": task.name, "samples": file}, row.category
     )
     note = {"imported": SOURCE, "task": task.name, "file": path.name, **material.facts}
     artifact = store.find(stage.kind, stage.digest) or _publish(
-        stage, store, asked, predictions, metrics, note
+        stage, store, (asked, predictions, units_table(row, asked, scored)), metrics, note
     )
     return Imported(artifact=artifact, left_out=len(samples) - len(asked), compared=compared)
 
@@ -167,8 +170,7 @@ def _stage(
 def _publish(
     stage: Stage,
     store: Store,
-    asked: Sequence[Question],
-    predictions: Sequence[Prediction],
+    files: tuple[Sequence[Question], Sequence[Prediction], pa.Table],
     metrics: Mapping[str, Any],
     note: Mapping[str, str],
 ) -> Artifact:
@@ -180,6 +182,7 @@ def _publish(
     code = {"fingerprint": code_fingerprint(stage.kind)}
     with store.lease(stage.digest, stage.label) as lease:
         payload = store.payload(lease)
-        write_questions(payload / QUESTIONS_FILE, asked)
-        write_predictions(payload / PREDICTIONS_FILE, predictions)
+        write_questions(payload / QUESTIONS_FILE, files[0])
+        write_predictions(payload / PREDICTIONS_FILE, files[1])
+        write_units(payload / UNITS_FILE, files[2])
         return store.publish(stage, payload, metrics=metrics, code=code, provenance=made, lease=lease)

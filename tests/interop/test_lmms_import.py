@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from analysis import table
+from analysis.report import __main__ as report
 from analysis.results import read_results
 from cambrian.benchmarks import rescore
 from cambrian.benchmarks.hub.material import HubMaterial, open_hub_material
@@ -105,6 +107,10 @@ def test_the_analysis_reads_it_and_rescoring_agrees(
     capsys.readouterr()
     assert rescore.main([str(store)]) == 0
     assert capsys.readouterr().out.count("  same\n") == 2
+    assert report.main(["--store", str(store), "--out", str(tmp_path / "report.html")]) == 0
+    written = (tmp_path / "report.html").read_text()
+    assert '"blind":[null,null]' in written
+    assert not re.search(r"[\[,:]NaN", written), "no number of JSON"
     assert sweep(["gc", "--store", str(store)]) == 0
     assert len(manifests(store)) == 2, "an imported result needs no model in the store"
 

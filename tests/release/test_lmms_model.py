@@ -16,11 +16,11 @@ from PIL import Image
 from small_models import make_llava, write_image
 from test_directory import BARE
 
+from cambrian.directories import new_directory
 from cambrian.errors import UserError
 from cambrian.release import load_model
 from cambrian.release.chat import answer_questions
 from cambrian.release.directory import save_model
-from cambrian.release.files import new_directory
 
 torch.set_num_threads(1)
 QUESTIONS = ("word1 word2", "word3", "word1 word2 word3 word4")

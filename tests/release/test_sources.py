@@ -95,7 +95,8 @@ def test_the_card_tells_recipe_data_scores_and_origin(tmp_path: Path, parts: Pat
     assert "# two eyes s0" in body
     assert "**A model of the lab.**" in body
     assert (
-        "| lab_count (lab) | Vision-Centric | 240 | 62.5 | 57.5 to 67.5 | 12.5 | 11.2 | 10.0 | 0.5 |" in body
+        "| lab_count (lab) | Vision-Centric | 240 | 62.5 | 57.5 to 67.5 | 12.5 | +50.0 | 11.2 | 10.0 | 0.5 |"
+        in body
     )
     assert "| data | kind: instruct, examples: 3685, folder: set.jsonl |" in body
     assert "| loss | 0.25 |" in body

@@ -139,7 +139,7 @@ function card(one, sample) {
     const verdict = credit === 1 ? "✓ 1" : credit === 0 ? "✗ 0" : String(credit);
     return element("tr", {}, element("th", { scope: "row", title: data.runs[pairState[side]].label }, side.toUpperCase()),
       element("td", { class: credit === 1 ? "right" : credit === 0 ? "wrong" : null }, verdict),
-      answer(one.texts[one.sighted[index]], "raw"), answer(one.texts[one.blind[index]], "raw without"));
+      answer(one.texts[one.sighted[index]], "raw"), one.blind[index] === null ? element("td", { class: "empty" }, "not asked") : answer(one.texts[one.blind[index]], "raw without"));
   });
   return element("article", { class: "card" }, picture(one),
     element("div", {}, element("p", { class: "prompt" }, one.prompt), options ? element("p", { class: "accepted" }, options) : null,

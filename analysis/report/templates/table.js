@@ -11,7 +11,7 @@ function benchmarkRows() {
       unanswered ? `${count(unanswered)} questions had no picture that could be shown, and count as wrong` : ""];
     return { name: runs[place].label, supervision: runs[place].supervision, benchmark: name, category,
       score: scores.score[index], low: scores.low[index], high: scores.high[index], blind: scores.blind[index],
-      chance: scores.chance[index], majority: scores.majority[index], gain: scores.score[index] - scores.blind[index],
+      chance: scores.chance[index], majority: scores.majority[index], gain: scores.blind[index] === null ? null : scores.score[index] - scores.blind[index],
       unparsed: scores.unparsed[index], n, digest: scores.digest[index], part: parts.filter(Boolean).join("; ") };
   });
 }
@@ -56,7 +56,7 @@ function strip(row) {
   return drawn("svg", { width: 120, height: 14, viewBox: "0 0 120 14", class: row.supervision, "aria-hidden": "true" },
     drawn("path", { class: "grid", d: `M2,7H118` }),
     drawn("path", { class: "chance", d: `M${x(row.chance)},2V12` }),
-    drawn("path", { class: "blind-mean", d: `M${x(row.blind)},3V11` }),
+    row.blind === null ? null : drawn("path", { class: "blind-mean", d: `M${x(row.blind)},3V11` }),
     drawn("path", { class: "swatch", d: `M${x(row.low)},7H${x(row.high)}` }),
     drawn("path", { class: "mark", d: markPath(row.supervision, x(row.score), 7, 3.4) }));
 }
