@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import matplotlib.style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
 
+from analysis.level_drawing import NOISE, NOISE_STRENGTH, draw_levels, draw_noise
 from analysis.lines import Line, Point
 from analysis.published import CATEGORIES
-from analysis.statistics import mean
 from analysis.style import LOOKS, WIDTH, spread, style, supervision_handles, write_title
 
 SIZE = (WIDTH, 3.7)
@@ -28,8 +30,6 @@ LEAD, MEAN_COLUMN, EDGE = 0.2, 0.4, 0.06
 LABEL_GAP = 0.124
 """Inches from one label to the next."""
 LABEL_SIZE = 7
-LEVEL_REACH = 0.24
-"""Half the width of a level's bar; categories are 1 apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,8 @@ class Drawing:
     subtitle: str
     ticks: tuple[str, ...]
     """Names of the four categories, with what each is the mean of."""
+    noise_floors: Mapping[str, float] = field(default_factory=dict)
+    """Category -> points by which two equal designs may differ by chance."""
 
     @property
     def has_both(self) -> bool:
@@ -71,13 +73,14 @@ def draw(drawing: Drawing) -> Figure:
             (LEFT / SIZE[0], BOTTOM / SIZE[1], 1 - (LEFT + margin) / SIZE[0], HEIGHT / SIZE[1])
         )
         _frame(figure, axes, drawing)
-        _levels(axes, drawing.lines)
+        draw_levels(axes, drawing.lines)
+        draw_noise(axes, drawing.lines, drawing.noise_floors)
         shifts = _shifts(drawing.lines)
         for line, shift in zip(drawing.lines, shifts, strict=True):
             pale = drawing.has_both and line.source == "published"
             _draw_line(axes, line, shift, emphasised=line in best, pale=pale)
         _draw_labels(axes, labels, dict(zip(map(id, drawing.lines), shifts, strict=True)))
-        _legend(axes, drawing.lines)
+        _legend(axes, drawing)
     return figure
 
 
@@ -116,26 +119,6 @@ def _frame(figure: Figure, axes: Axes, drawing: Drawing) -> None:
 
 def _all_points(lines: Sequence[Line]) -> list[Point]:
     return [point for line in lines for point in line.points.values()]
-
-
-def _levels(axes: Axes, lines: Sequence[Line]) -> None:
-    """A short bar per category: chance, and the mean of the runs without the image with their range."""
-    for place, category in enumerate(CATEGORIES):
-        points = [line.points[category] for line in lines if category in line.points]
-        chance = [point.chance for point in points if point.chance is not None]
-        blind = [point.blind for point in points if point.blind is not None]
-        ends = (place - LEVEL_REACH, place + LEVEL_REACH)
-        if chance:
-            axes.plot(
-                ends, [mean(chance)] * 2, color="black", linewidth=1.0, linestyle=(0, (1, 1)), zorder=1.5
-            )
-        if blind:
-            axes.fill_between(
-                ends, min(blind), max(blind), color="#BDBDBD", linewidth=0, alpha=0.55, zorder=1
-            )
-            axes.plot(
-                ends, [mean(blind)] * 2, color="#4D4D4D", linewidth=1.4, zorder=1.4, solid_capstyle="butt"
-            )
 
 
 def _shifts(lines: Sequence[Line]) -> list[float]:
@@ -250,11 +233,14 @@ def _end(line: Line) -> tuple[int, float]:
     return place, line.points[category].estimate.score
 
 
-def _legend(axes: Axes, lines: Sequence[Line]) -> None:
-    handles = supervision_handles(line.supervision for line in lines)
+def _legend(axes: Axes, drawing: Drawing) -> None:
+    lines = drawing.lines
+    handles: list[Artist] = [*supervision_handles(line.supervision for line in lines)]
     if any(point.blind is not None for point in _all_points(lines)):
         handles.append(Line2D([], [], color="#4D4D4D", linewidth=1.4, label="blind (no image)"))
         handles.append(Line2D([], [], color="black", linewidth=1, linestyle=(0, (1, 1)), label="chance"))
+    if drawing.noise_floors:
+        handles.append(Patch(color=NOISE, alpha=NOISE_STRENGTH, linewidth=0, label="noise below the best"))
     if any(line.partial for line in lines):
         handles.append(
             Line2D(

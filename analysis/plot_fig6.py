@@ -4,21 +4,27 @@ python analysis/plot_fig6.py               own results, with intervals, blind an
 python analysis/plot_fig6.py --published   the paper's 19 encoders
 python analysis/plot_fig6.py --both        own results at the paper's scale over the published lines
 python analysis/plot_fig6.py --ranks       ranks in place of scores, as fig6_ranks, with a Markdown table
+python analysis/plot_fig6.py --noise       a band below the best, in which differences may be chance
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from analysis.command import read_credits
 from analysis.drawing import Drawing, draw
 from analysis.figure import FigureCommand, Picture, figure_parser, make_figure
 from analysis.lines import published_lines, to_frame
 from analysis.material import Material, category_ticks, refuse_idle_options
+from analysis.power import noise_floor
 from analysis.rank_drawing import draw_ranks
 from analysis.ranks import markdown_table, rank, ranks_to_frame, text_of_ranks
 from analysis.table import text_table
@@ -32,21 +38,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ranks", action="store_true", help="draw the place of each encoder in each category"
     )
+    parser.add_argument(
+        "--noise",
+        action="store_true",
+        help="draw how far two equal designs may be apart by chance, from the answers to single questions",
+    )
     options = parser.parse_args(arguments)
     refuse_idle_options(parser, options)
-    return make_figure(RANKS if options.ranks else SCORES, options)
+    if options.noise and (options.published or options.ranks):
+        parser.error("--noise is known of own scores; leave out --published and --ranks")
+    scores = replace(SCORES, draw=partial(_draw_scores, noise=options)) if options.noise else SCORES
+    return make_figure(RANKS if options.ranks else scores, options)
 
 
-def _draw_scores(material: Material) -> Picture:
+def _draw_scores(material: Material, noise: argparse.Namespace | None = None) -> Picture:
+    """Draw scores; with the noise of the results that the options `noise` choose."""
     subtitle = material.describe(RECIPE)
+    floors = {} if noise is None else _noise_floors(noise)
     drawing = Drawing(
-        lines=material.lines, title=material.title, subtitle=subtitle, ticks=category_ticks(material)
+        lines=material.lines,
+        title=material.title,
+        subtitle=subtitle,
+        ticks=category_ticks(material),
+        noise_floors=floors,
     )
+    points = to_frame(material.lines)
     return Picture(
         figure=draw(drawing),
-        points=to_frame(material.lines),
+        points=points.assign(noise_floor=points["category"].map(floors)) if floors else points,
         text=f"{subtitle}\n\n{text_table(material.lines)}",
     )
+
+
+def _noise_floors(options: argparse.Namespace) -> dict[str, float]:
+    """Category -> half a 95 % interval of the difference between two equal designs, in points."""
+    frame, credits = read_credits(options.store, options.only, runs=options.runs, proxy=options.proxy)
+    floors = noise_floor(credits, frame)
+    rows = floors[floors["level"] == "category"]
+    return {str(name): float(value) for name, value in zip(rows["name"], rows["noise_floor"], strict=True)}
 
 
 def _draw_ranks(material: Material) -> Picture:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_store import LAB, fill, manifest, put
+from fake_store import LAB, answer, fill, manifest, put
 
 from analysis import table
+from analysis.command import read_credits
 from analysis.drawing import Drawing, draw
 from analysis.lines import own_lines
 from analysis.plot_fig6 import main
+from analysis.power import noise_floor
 from analysis.published import benchmarks, figure6_models
 from analysis.results import ROOT, read_results
 from analysis.style import LOOKS, spread
@@ -240,3 +242,27 @@ def test_vision_gain_is_score_minus_blind(tmp_path: Path, capsys: pytest.Capture
     head, siglip, *_ = capsys.readouterr().out.splitlines()
     assert head.endswith("vision gain")
     assert siglip.endswith("+25.5")
+
+
+def test_the_noise_below_the_best_is_that_of_equal_designs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, encoder in enumerate(("siglip", "dinov2")):
+        for place, (benchmark, category) in enumerate(LAB.items()):
+            right = np.random.default_rng([number, place]).uniform(size=100) < 0.6
+            answer(tmp_path, (encoder,), benchmark, right.astype(float), category=category)
+    assert main(["--noise", "--store", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    points = pd.read_csv(tmp_path / "out" / "fig6.csv").set_index("category")["noise_floor"]
+    frame, credits = read_credits(str(tmp_path), [])
+    floors = noise_floor(credits, frame).query("level == 'category'").set_index("name")["noise_floor"]
+    for category, floor in floors.items():
+        assert points[category].tolist() == pytest.approx([floor, floor])
+        assert 1 < floor < 20
+    plain = tmp_path / "plain"
+    assert main(["--store", str(tmp_path), "--out", str(plain)]) == 0
+    assert "noise_floor" not in pd.read_csv(plain / "fig6.csv").columns
+    svg = [(folder / "fig6.svg").read_text().lower() for folder in (tmp_path / "out", plain)]
+    assert ["#f0e442" in text for text in svg] == [True, False]
+    with pytest.raises(SystemExit):
+        main(["--noise", "--published"])
+    assert "--noise is known of own scores" in capsys.readouterr().err
