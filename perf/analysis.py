@@ -17,14 +17,20 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OUT = "OUT"
+"""Stands for a temporary folder in the commands."""
 DESIGN = ["--only", "adapter=1.2M", "vision=frozen"]
 COMMANDS = {
     "table": ["-m", "analysis.table"],
-    "Figure 6": ["analysis/plot_fig6.py"],
+    **{
+        f"Figure {number}": [f"analysis/plot_fig{number}.py", "--out", OUT] for number in (3, 5, 6, 7, 15, 17)
+    },
     "compare": ["-m", "analysis.compare", "encoder=siglip", "encoder=dinov2", *DESIGN],
     "effects": ["-m", "analysis.effects"],
     "stability": ["-m", "analysis.stability"],
     "power": ["-m", "analysis.power"],
+    "findings": ["-m", "analysis.findings"],
+    "report": ["-m", "analysis.report", "--out", f"{OUT}/report.html"],
 }
 
 
@@ -59,8 +65,8 @@ def main() -> None:
             subprocess.run([sys.executable, str(ROOT / "perf/large_store.py"), str(store)], check=True)
         print(f"{'':12s}{'seconds':>9s}{'CPU s':>9s}{'MB':>9s}")
         for name, command in COMMANDS.items():
-            out = ["--out", folder] if name == "Figure 6" else []
-            seconds, cpu, memory = measure([*command, "--store", str(store), *out])
+            words = [word.replace(OUT, folder) for word in command]
+            seconds, cpu, memory = measure([*words, "--store", str(store)])
             print(f"{name:12s}{seconds:9.1f}{cpu:9.1f}{memory:9.0f}", flush=True)
 
 
