@@ -81,11 +81,28 @@ def read_lines(
     """
     frame = read_frame(store, only, runs=runs, both=both, proxy=proxy, hints=hints)
     own = own_lines(frame, as_published=both)
+    if any(len(line.runs) > 1 for line in own.lines):
+        own = _with_seeds(own, frame, store)
     for note in own.notes:
         print(f"note: {note}", file=sys.stderr)
     if not any(line.points for line in own.lines):
         raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
     return own
+
+
+def _with_seeds(own: OwnLines, frame: pd.DataFrame, store: str | None) -> OwnLines:
+    """Take intervals over seeds from the credits of single questions; a note says where there are none."""
+    from analysis.seeds import with_seed_intervals  # scipy, for results of several seeds alone
+
+    with open_store(store, (UNITS_FILE,)) as place:
+        units = read_units(place, frame)
+    if units.problems:
+        print(
+            f"note: {_count(len(units.problems))} without credits of single questions: intervals over their "
+            "seeds are on the long side",
+            file=sys.stderr,
+        )
+    return with_seed_intervals(own, frame, units.credits)
 
 
 def read_frame(

@@ -73,8 +73,8 @@ def gather(store: Path, results: Results, frame: pd.DataFrame, *, command: str, 
     entries = read_entries(store)
     runs = run_rows(frame)
     places = {row["digest"]: place for place, row in enumerate(runs)}
-    figure, notes = figure_data(frame)
     units = read_units(store, frame)
+    figure, notes = figure_data(frame, units.credits)
     looks = _looks(units.credits, frame, entries, data)
     reasons = sorted(set(looks.lacking.values()))
     room = SAMPLE_CHARACTERS // max(len(looks.samples), 1)

@@ -12,8 +12,10 @@ import pandas as pd
 from analysis.lines import DESIGN, Line, own_lines, published_lines
 from analysis.published import CATEGORIES, NAMES, benchmarks, category_only_models, recipe_models
 from analysis.results import parts
+from analysis.seeds import with_seed_intervals
 from analysis.statistics import Estimate
 from analysis.style import LOOKS
+from analysis.units import Credits
 
 AXES = ("encoder", *DESIGN)
 """What a line of the figure can be told apart by."""
@@ -24,7 +26,7 @@ Data = dict[str, Any]
 """Plain JSON values."""
 
 
-def figure_data(frame: pd.DataFrame) -> tuple[Data, tuple[str, ...]]:
+def figure_data(frame: pd.DataFrame, credits: Sequence[Credits]) -> tuple[Data, tuple[str, ...]]:
     """Give what can be drawn, and notes on what is left out.
 
     Results of different scales are different sources. Own and published lines stand side by side only where
@@ -33,11 +35,11 @@ def figure_data(frame: pd.DataFrame) -> tuple[Data, tuple[str, ...]]:
     sources, notes = [], []
     for scale in sorted(set(frame["scale"])):
         part = frame[frame["scale"] == scale]
-        own = own_lines(part)
+        own = with_seed_intervals(own_lines(part), part, credits)
         notes += [f"{scale}: {note}" for note in own.notes]
         sources.append(_source(f"own {scale}", _name(scale), own.lines, own.benchmarks))
         if scale == "paper" and not parts(part):
-            both = own_lines(part, as_published=True)
+            both = with_seed_intervals(own_lines(part, as_published=True), part, credits)
             lines = (*both.lines, *map(_named_alike, _published()))
             sources.append(_source("both", "Own and published side by side", lines, both.benchmarks))
     sources.append(_source("published", "Published results (Cambrian-1)", _published(), benchmarks()))

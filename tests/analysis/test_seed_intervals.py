@@ -1,0 +1,87 @@
+"""Intervals of lines with several seeds come from the credits of single questions, where there are any."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_store import LAB, answer
+
+from analysis.command import read_credits, read_lines
+from analysis.lines import Line, own_lines
+from analysis.units import UNITS_FILE
+from analysis.variance import spread_of, variance_of_score
+
+
+def fill(store: Path, seeds: int, encoder: str = "siglip") -> None:
+    """Runs that find the same questions hard; each seed has its own luck with every answer."""
+    for place, (benchmark, category) in enumerate(LAB.items()):
+        hard = np.random.default_rng(place).uniform(size=120)
+        for seed in range(seeds):
+            luck = np.random.default_rng([place, seed, len(encoder)]).normal(0, 0.2, size=120)
+            right = (hard + luck < 0.6).astype(float)
+            answer(store, (encoder,), benchmark, right, category=category, axes={"seed": seed})
+
+
+def line(store: Path) -> Line:
+    (found,) = read_lines(str(store), []).lines
+    return found
+
+
+def test_questions_and_seeds_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, 3)
+    found = line(tmp_path)
+    frame, credits = read_credits(str(tmp_path), [])
+    (alone,) = own_lines(frame).lines
+    spreads = {each.benchmark: spread_of(each) for each in credits}
+    for name, point in found.scores.items():
+        variance = variance_of_score([(1.0, spreads[name])], [0, 1, 2])
+        half = variance.quantile() * variance.error
+        assert point.estimate.score == alone.scores[name].estimate.score
+        assert point.estimate.low == pytest.approx(point.estimate.score - half)
+        assert point.estimate.high == pytest.approx(min(point.estimate.score + half, 100))
+    pair = [(0.5, spreads[name]) for name in ("counting", "depth")]
+    variance = variance_of_score(pair, [0, 1, 2])
+    estimate = found.points["vision_centric"].estimate
+    assert estimate.high - estimate.score == pytest.approx(variance.quantile() * variance.error)
+    every = [(1 / 8, spread) for spread in spreads.values()]
+    variance = variance_of_score(every, [0, 1, 2])
+    assert found.average is not None and found.average.high is not None
+    assert found.average.high - found.average.score == pytest.approx(variance.quantile() * variance.error)
+    assert alone.average is not None and alone.average.high is not None
+    assert found.average.high < alone.average.high, "what is counted twice makes intervals longer"
+    assert capsys.readouterr().err == ""
+
+
+def test_one_seed_keeps_the_interval_of_its_manifest(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    frame, _ = read_credits(str(tmp_path), [])
+    assert own_lines(frame).lines == (line(tmp_path),)
+
+
+def test_without_credits_the_manifests_have_to_do_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 2)
+    for file in tmp_path.glob(f"evaluate/*/{UNITS_FILE}"):
+        file.unlink()
+    found = line(tmp_path)
+    assert "16 evaluations without credits of single questions" in capsys.readouterr().err
+    assert found.average is not None and found.average.low is not None
+    assert not math.isnan(found.average.low)
+
+
+def test_a_benchmark_whose_credits_are_missing_leaves_means_as_they_were(tmp_path: Path) -> None:
+    fill(tmp_path / "whole", 2)
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    frame, _ = read_credits(str(tmp_path / "part"), [])
+    for digest in frame.loc[frame["benchmark"] == "counting", "digest"]:
+        (tmp_path / "part" / "evaluate" / digest / UNITS_FILE).unlink()
+    (alone,) = own_lines(frame).lines
+    found = line(tmp_path / "part")
+    assert found.points == alone.points, "a mean of fewer benchmarks would be another score"
+    assert found.scores["counting"] == alone.scores["counting"]
+    assert found.scores["depth"] == line(tmp_path / "whole").scores["depth"] != alone.scores["depth"]
