@@ -126,14 +126,18 @@ def _assert_loopback() -> None:
     """All processes of this worker's Ray listen to this machine alone."""
     raylet = psutil.Process().parents()[0]
     family = [raylet, *raylet.children(recursive=True), *raylet.parents()[0].children()]
-    sockets = [
-        socket
-        for process in {process.pid: process for process in family}.values()
-        for socket in process.net_connections(kind="tcp")
-        if socket.status == psutil.CONN_LISTEN
-    ]
+    sockets = [socket for process in {one.pid: one for one in family}.values() for socket in _open(process)]
     assert len(sockets) >= 3
     assert {socket.laddr.ip for socket in sockets} <= LOOPBACK
+
+
+def _open(process: psutil.Process) -> list[Any]:
+    """Sockets on which a process listens: none, if it has ended since it was listed."""
+    try:
+        found = process.net_connections(kind="tcp")
+    except psutil.NoSuchProcess:
+        return []
+    return [socket for socket in found if socket.status == psutil.CONN_LISTEN]
 
 
 def _begun(recipe: Mapping[str, Any]) -> int:
