@@ -53,6 +53,13 @@ class Field:
     left_out: tuple[str, ...]
     """What is not in it, one sentence each."""
 
+    def scores(self, target: Target) -> list[float]:
+        """Score of each design by `target`, the mean over its seeds."""
+        return [
+            sum(weight * float(spread.scores[list(rows)].mean()) for weight, spread in target.terms)
+            for rows in self.rows
+        ]
+
 
 def field_of(credits: Sequence[Credits], designs: Sequence[Design]) -> Field:
     """Take of each benchmark the questions that most runs answered, and the designs that answered them all.
@@ -60,12 +67,12 @@ def field_of(credits: Sequence[Credits], designs: Sequence[Design]) -> Field:
     A benchmark of which fewer than half of the runs answered those questions is left out, so that a new
     benchmark of a few runs does not leave out all others.
     """
+    runs = {run for design in designs for run in design.runs}
     largest: dict[str, Credits] = {}
     for each in credits:
         known = largest.get(each.benchmark)
-        if known is None or len(each.runs) > len(known.runs):
+        if known is None or len(runs & set(each.runs)) > len(runs & set(known.runs)):
             largest[each.benchmark] = each
-    runs = {run for design in designs for run in design.runs}
     answered = {name: runs & set(each.runs) for name, each in largest.items()}
     few = [name for name, found in answered.items() if 2 * len(found) < len(runs)]
     used = {name: each for name, each in largest.items() if name not in few}
@@ -79,7 +86,9 @@ def field_of(credits: Sequence[Credits], designs: Sequence[Design]) -> Field:
     notes = [f"{name} is left out: most runs did not answer the same questions of it" for name in few]
     lost = len(runs) - len(order)
     if lost:
-        notes.append(f"{lost} of {len(runs)} runs are left out: they did not answer all benchmarks")
+        notes.append(
+            f"{lost} of {len(runs)} runs are left out: no credits of the same questions as the others"
+        )
     return Field(
         designs=tuple(kept), rows=tuple(rows), targets=tuple(targets_of(spreads)), left_out=tuple(notes)
     )

@@ -1,10 +1,10 @@
-"""Which of several candidates is best, how sure that is, and which run would tell most.
+"""Where designs stand among each other, how sure that is, and which run would tell most.
 
-Every candidate has draws of its score: what it might be, given the noise that is known. Draws of own
-candidates share the resampled questions, so that two that answer alike stay together.
+Every design has draws of its score: what it might be, given the noise that is known.
 
-    first        share of the draws in which a candidate has the highest score
-    behind       best less candidate, with the middle 95 % of the draws; not told apart if that holds zero
+    first        share of the draws in which a design has the highest score; equal ones share a draw
+    behind       best less design, with the middle 95 % of the draws; not told apart if that holds zero
+    rank         by the scores, with the middle 95 % of the draws; of equal designs each has the middle rank
 
 What one more seed of a candidate is worth (the knowledge gradient; Frazier, Powell and Dayanik, SIAM Journal
 on Control and Optimization 47, 2008): with k seeds of training variance v, another one moves its mean by s,
@@ -23,46 +23,62 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from scipy import special
 
-DRAWS = 4000
-Draws = NDArray[np.float64]
+from analysis.variance import Values
+
+ROUNDING = 6
+"""Digits after which scores of a draw are equal."""
+MIDDLE = (0.025, 0.975)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """One candidate among all, the best first."""
+    """One design among all, by one score."""
 
     index: int
-    """Which of the candidates it is."""
+    """Which of the designs it is."""
+    score: float
+    rank: int
+    """By the scores, from 1; equal scores share the better rank."""
+    rank_low: float
+    rank_high: float
+    """The middle 95 % of its rank."""
     first: float
     """Share of the draws in which it is the highest."""
     behind: float
     """Points behind the best; 0 for the best."""
-    low: float
-    high: float
+    behind_low: float
+    behind_high: float
     """The middle 95 % of that."""
 
     @property
     def is_distinguishable(self) -> bool:
         """Whether it is worse than the best beyond the noise that is known."""
-        return self.low > 0
+        return self.behind_low > 0
 
 
-def rank(scores: Sequence[float], draws: Draws) -> list[Standing]:
-    """Order candidates by `scores`; `draws` has a row per draw and a column per candidate."""
+def rank(scores: Sequence[float], draws: Values) -> list[Standing]:
+    """Order designs by `scores`, the best first; `draws` has a row per draw and a column per design."""
     order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
     best = order[0]
-    winners = np.bincount(draws.argmax(axis=1), minlength=len(scores)) / len(draws)
-    ends = np.quantile(draws[:, [best]] - draws, [0.025, 0.975], axis=0)
+    rounded = np.round(draws, ROUNDING)
+    highest = rounded == rounded.max(axis=1, keepdims=True)
+    first = (highest / highest.sum(axis=1, keepdims=True)).mean(axis=0)
+    ranks = np.quantile(pd.DataFrame(-rounded).rank(axis=1).to_numpy(), MIDDLE, axis=0)
+    behind = np.quantile(rounded[:, [best]] - rounded, MIDDLE, axis=0)
     return [
         Standing(
             index=index,
-            first=float(winners[index]),
+            score=scores[index],
+            rank=1 + sum(other > scores[index] + 10**-ROUNDING for other in scores),
+            rank_low=float(ranks[0, index]),
+            rank_high=float(ranks[1, index]),
+            first=float(first[index]),
             behind=scores[best] - scores[index],
-            low=float(ends[0, index]),
-            high=float(ends[1, index]),
+            behind_low=float(behind[0, index]),
+            behind_high=float(behind[1, index]),
         )
         for index in order
     ]

@@ -17,10 +17,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
-from analysis.choose.candidates import Field, published_field
+from analysis.choose.candidates import Pool, published_pool
 from analysis.choose.choice import make_choice
 from analysis.choose.costs import Cost
-from analysis.choose.own_candidates import own_field
+from analysis.choose.own_candidates import own_pool
 from analysis.choose.text import as_dict, as_text
 from analysis.command import Hints, add_store_options, chosen_axes, first_look, read_credits
 from analysis.errors import AnalysisError, unknown
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     try:
         budget = read_budget(options.budget)
-        chosen = [make_choice(field, budget) for field in _fields(options)]
+        chosen = [make_choice(pool, budget) for pool in _pools(options)]
     except (AnalysisError, UserError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -89,16 +89,16 @@ def _positive(text: str) -> float | None:
     return value if 0 < value < math.inf else None
 
 
-def _fields(options: argparse.Namespace) -> list[Field]:
+def _pools(options: argparse.Namespace) -> list[Pool]:
     found = []
     if options.published or options.both:
-        found.append(published_field(options.category, chosen_axes(options.only), options.gpu))
+        found.append(published_pool(options.category, chosen_axes(options.only), options.gpu))
     if not options.published:
         frame, credits = read_credits(
-            options.store, options.only, runs=options.runs, proxy=options.proxy, required=False, hints=HINTS
+            options.store, options.only, runs=options.runs, proxy=options.proxy, hints=HINTS
         )
         with open_store(options.store) as place:
-            found.append(own_field(frame, credits, place, options.category, options.gpu))
+            found.append(own_pool(frame, credits, place, options.category, options.gpu))
     return found
 
 

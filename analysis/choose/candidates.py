@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.choose.costs import Cost, grid_words, planned_cost
+from analysis.draws import draw_training
 from analysis.findings.contrasts import Change
 from analysis.findings.evidence import UNSTATED, Model, published_evidence
 from analysis.findings.hypotheses import FIGURE_6
 from analysis.lines import DESIGN
-from analysis.standing import DRAWS, Draws
 from analysis.statistics import Estimate
+from analysis.variance import Values
 
 RUN = "python run.py"
 
@@ -34,25 +35,24 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class Pool:
     """All candidates of one source."""
 
     source: str
     scale: str
     candidates: tuple[Candidate, ...]
-    draws: Draws
+    draws: Values
     """(draws, candidates)"""
-    training_variance: float
-    """Of one run by its seed, squared points: what another seed is worth is worked out with it."""
+    seed_variance: float
+    """Of one run's score by its seed, points squared: what another seed is worth is worked out with it."""
     notes: tuple[str, ...]
 
 
-def published_field(measure: str, only: Mapping[str, str], gpu: str) -> Field:
+def published_pool(measure: str, only: Mapping[str, str], gpu: str) -> Pool:
     """The paper's models that have the choices `only`, each with the noise that its tables show."""
     models = [model for model in published_evidence().models if has_choices(model, only)]
     noise = published_noise(measure)
     scores = np.array([model.means[measure] for model in models])
-    draws = np.random.default_rng(0).normal(scores, noise, size=(DRAWS, len(models)))
     candidates = []
     for model in models:
         design = {**model.design, **{a: c for a, c in FIGURE_6.items() if model.design[a] == UNSTATED}}
@@ -77,12 +77,12 @@ def published_field(measure: str, only: Mapping[str, str], gpu: str) -> Field:
     ]
     if any(UNSTATED in model.design.values() for model in models):
         notes.append(f"'{UNSTATED}': the paper does not print it; priced as {' '.join(FIGURE_6.values())}")
-    return Field(
+    return Pool(
         source="published",
         scale="paper",
         candidates=tuple(candidates),
-        draws=draws,
-        training_variance=noise**2,
+        draws=scores + draw_training(noise**2, [1] * len(models)),
+        seed_variance=noise**2,
         notes=tuple(notes),
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.choose.candidates import Candidate, Field
+from analysis.choose.candidates import Candidate, Pool
 from analysis.standing import Standing, rank, worth_of_a_seed
 
 
@@ -56,27 +56,27 @@ NEGLIGIBLE = 1e-4
 """Points of worth below which a run is not proposed."""
 
 
-def make_choice(field: Field, budget: Mapping[str, float]) -> Choice:
-    """Rank the candidates of `field` within `budget` (name of a cost -> largest value)."""
-    reasons = [_reason(candidate, budget) for candidate in field.candidates]
+def make_choice(pool: Pool, budget: Mapping[str, float]) -> Choice:
+    """Rank the candidates of `pool` within `budget` (name of a cost -> largest value)."""
+    reasons = [_reason(candidate, budget) for candidate in pool.candidates]
     kept = [index for index, reason in enumerate(reasons) if reason is None]
-    candidates = [field.candidates[index] for index in kept]
+    candidates = [pool.candidates[index] for index in kept]
     scores = [candidate.estimate.score for candidate in candidates]
-    standings = rank(scores, field.draws[:, kept]) if kept else []
+    standings = rank(scores, pool.draws[:, kept]) if kept else []
     seeds = [candidate.seeds for candidate in candidates]
-    worths = worth_of_a_seed(scores, seeds, field.training_variance)
+    worths = worth_of_a_seed(scores, seeds, pool.seed_variance)
     runs = [
         NextRun(candidate=candidate, worth=worth)
         for candidate, worth in zip(candidates, worths, strict=True)
         if worth >= NEGLIGIBLE
     ]
     return Choice(
-        source=field.source,
-        scale=field.scale,
+        source=pool.source,
+        scale=pool.scale,
         ranked=tuple(Ranked(candidate=candidates[one.index], standing=one) for one in standings),
         left_out=dict(sorted(Counter(reason for reason in reasons if reason).items())),
         next_runs=tuple(sorted(runs, key=lambda run: (-run.rate, run.candidate.label))),
-        notes=field.notes,
+        notes=pool.notes,
     )
 
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.choose.choice import Choice, Ranked
+from analysis.draws import DRAWS
 from analysis.findings.evidence import AVERAGE
 from analysis.published import CATEGORIES
-from analysis.standing import DRAWS
 from analysis.text import align
 
 SHOWN = 10
@@ -105,7 +105,7 @@ def _row(one: Ranked, *, is_best: bool) -> list[str]:
         candidate.label,
         f"{estimate.score:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]",
         _percent(standing.first),
-        "" if is_best else f"{standing.behind:.1f} [{standing.low:.1f}, {standing.high:.1f}]",
+        "" if is_best else f"{standing.behind:.1f} [{standing.behind_low:.1f}, {standing.behind_high:.1f}]",
         "-" if cost.visual_tokens is None else f"{cost.visual_tokens:,}",
         "-" if cost.parameters is None else f"{cost.parameters / 1e9:.2f} B",
         "-" if cost.gpu_hours is None else _cost(cost.gpu_hours),
@@ -143,7 +143,7 @@ def _candidate_as_dict(one: Ranked) -> dict[str, Any]:
         "high": candidate.estimate.high,
         "seeds": candidate.seeds,
         "first": standing.first,
-        "behind": {"value": standing.behind, "low": standing.low, "high": standing.high},
+        "behind": {"value": standing.behind, "low": standing.behind_low, "high": standing.behind_high},
         "is_distinguishable": standing.is_distinguishable,
         "cost": asdict(candidate.cost),
         "command": candidate.command,

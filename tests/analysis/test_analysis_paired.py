@@ -109,14 +109,18 @@ def test_ranks_are_as_sure_as_the_questions() -> None:
     rows = np.zeros((3, 300))
     rows[0, :200] = rows[1, :199] = rows[2, :20] = 1
     designs = [Design(label=name, runs=(f"run0{number}",)) for number, name in enumerate("abc")]
-    found = stability.standings(field_of([credits_of("plain", rows)], designs), draws=1000)
-    benchmark = {one.design: one for one in found if one.level == "benchmark"}
-    assert sum(one.first for one in benchmark.values()) == pytest.approx(100)
+    found = stability.orders(field_of([credits_of("plain", rows)], designs))
+    assert [order.target.level for order in found] == ["benchmark", "category"]
+    best, second, last = found[0].standings
+    assert [one.index for one in (best, second, last)] == [0, 1, 2]
+    assert best.first + second.first == pytest.approx(1)
     # The one question that a has and b has not is drawn at least once in 63 % of draws; else they share.
-    assert benchmark["a"].first == pytest.approx(63.2 + 36.8 / 2, abs=4)
-    assert (benchmark["c"].first, benchmark["c"].low, benchmark["c"].high) == (0.0, 3.0, 3.0)
-    again = stability.standings(field_of([credits_of("plain", rows)], designs), draws=1000)
-    assert found == again
+    assert best.first == pytest.approx(0.632 + 0.368 / 2, abs=0.03)
+    assert (last.first, last.rank_low, last.rank_high) == (0.0, 3.0, 3.0)
+    assert second.behind == pytest.approx(100 / 300)
+    assert not second.is_distinguishable and last.is_distinguishable
+    again = stability.orders(field_of([credits_of("plain", rows)], designs))
+    assert [order.standings for order in again] == [order.standings for order in found]
 
 
 def test_the_noise_floor_is_half_an_interval() -> None:
