@@ -25,6 +25,15 @@ TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The score of a design without runs, on the mean over benchmarks."""
+
+    score: float
+    share: float
+    """Its variance by estimation, as a multiple of the variance of one run around the model."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One parameter: that an axis has a level instead of its first one, or two axes have one each."""
 
@@ -52,11 +61,7 @@ class GridModel:
     @classmethod
     def fit(cls, runs: pd.DataFrame, scores: Values, columns: Sequence[Column]) -> GridModel:
         """Fit `columns` to `scores` (runs, benchmarks) of `runs`, which has a text column per axis."""
-        indicators = [
-            np.prod([(runs[axis] == level).to_numpy(dtype=float) for axis, level in column.levels], axis=0)
-            for column in columns
-        ]
-        design = np.stack([np.ones(len(runs)), *indicators], axis=1)
+        design = _design(runs, columns)
         inverse = np.asarray(np.linalg.pinv(design, rcond=TOLERANCE), dtype=np.float64)
         freedom = len(runs) - int(np.linalg.matrix_rank(design, tol=TOLERANCE * len(runs)))
         return cls(columns=tuple(columns), design=design, scores=scores, inverse=inverse, freedom=freedom)
@@ -89,6 +94,23 @@ class GridModel:
             training=share * max(run - rest, 0.0),
         )
 
+    def predict(self, designs: pd.DataFrame) -> list[Prediction | None]:
+        """Predict `designs`, which have a text column per axis; none where the runs do not determine one."""
+        rows = _design(designs, self.columns)
+        weights = rows @ self.inverse
+        are_seen = np.abs(weights @ self.design - rows).max(axis=1) < 1e-6
+        scores = (weights @ self.scores).mean(axis=1)
+        shares = np.sum(weights**2, axis=1)
+        return [
+            Prediction(score=float(score), share=float(share)) if is_seen else None
+            for is_seen, score, share in zip(are_seen, scores, shares, strict=True)
+        ]
+
+    @property
+    def run_variance(self) -> float:
+        """Variance of the runs' means around the model, in points squared; 0 if it fits all."""
+        return self._noise[0]
+
     @cached_property
     def _noise(self) -> tuple[float, float]:
         """Variance of the runs' means, and the part of it that single benchmarks account for."""
@@ -99,6 +121,15 @@ class GridModel:
         means = residuals.mean(axis=1, keepdims=True)
         single = float(np.sum((residuals - means) ** 2)) / max(self.freedom * (benchmarks - 1), 1)
         return float(np.sum(means**2)) / self.freedom, single / benchmarks
+
+
+def _design(runs: pd.DataFrame, columns: Sequence[Column]) -> Values:
+    """Which of `columns` each run has (runs, 1 + columns), after the mean that all have."""
+    indicators = [
+        np.prod([(runs[axis] == level).to_numpy(dtype=float) for axis, level in column.levels], axis=0)
+        for column in columns
+    ]
+    return np.stack([np.ones(len(runs)), *indicators], axis=1)
 
 
 def main_columns(runs: pd.DataFrame, axes: Sequence[str]) -> list[Column]:

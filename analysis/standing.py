@@ -6,14 +6,16 @@ Every design has draws of its score: what it might be, given the noise that is k
     behind       best less design, with the middle 95 % of the draws; not told apart if that holds zero
     rank         by the scores, with the middle 95 % of the draws; of equal designs each has the middle rank
 
-What one more seed of a candidate is worth (the knowledge gradient; Frazier, Powell and Dayanik, SIAM Journal
-on Control and Optimization 47, 2008): with k seeds of training variance v, another one moves its mean by s,
+What one more run of a design is worth (the knowledge gradient; Frazier, Powell and Dayanik, SIAM Journal on
+Control and Optimization 47, 2008), in points that the choice is expected to gain. What is believed of a
+design's score has the variance t, and one run varies by v: a run is expected to move the belief by
 
-    s     = sqrt(v / k - v / (k + 1))
+    s     = t / sqrt(t + v)
     worth = s * f(-|gap| / s),   f(x) = x * Phi(x) + phi(x)
 
-with the gap to the best candidate (of the best: to the second). It is what the choice is expected to gain, in
-points.
+with the gap to the best other design that was tried. Of a design with k seeds t = v / k, so that s is
+sqrt(v / k - v / (k + 1)). An untried design can only be chosen once it was run: if it is predicted to be
+better than all that were tried, the worth of its run is the gap besides.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from analysis.variance import Values
+from analysis.variance import NEGLIGIBLE, Values
 
 ROUNDING = 6
 """Digits after which scores of a draw are equal."""
@@ -84,15 +86,34 @@ def rank(scores: Sequence[float], draws: Values) -> list[Standing]:
     ]
 
 
-def worth_of_a_seed(scores: Sequence[float], seeds: Sequence[int], training_variance: float) -> list[float]:
-    """Points that the choice is expected to gain by one more seed of each candidate."""
-    if len(scores) < 2 or training_variance <= 0:
-        return [0.0] * len(scores)
-    ordered = sorted(scores, reverse=True)
+@dataclass(frozen=True, kw_only=True)
+class Belief:
+    """What is known of one design's score, in points."""
+
+    mean: float
+    variance: float
+    is_tried: bool
+
+
+def belief_of_seeds(score: float, seeds: int, noise: float) -> Belief:
+    """What the mean `score` of several seeds tells, if one run has the variance `noise`."""
+    return Belief(mean=score, variance=noise / seeds, is_tried=True)
+
+
+def worth_of_runs(beliefs: Sequence[Belief], noise: float) -> list[float]:
+    """Points that the choice is expected to gain by one more run of each design; it varies by `noise`."""
+    tried = sorted((belief.mean for belief in beliefs if belief.is_tried), reverse=True)
     worths = []
-    for score, count in zip(scores, seeds, strict=True):
-        gap = ordered[0] - (ordered[1] if score == ordered[0] else score)
-        move = math.sqrt(training_variance / count - training_variance / (count + 1))
-        x = -gap / move
-        worths.append(move * (x * float(special.ndtr(x)) + math.exp(-x * x / 2) / math.sqrt(2 * math.pi)))
+    for belief in beliefs:
+        others = tried[1:] if belief.is_tried and belief.mean == tried[0] else tried
+        if not others:
+            worths.append(0.0)
+            continue
+        gap = belief.mean - others[0]
+        worth = 0.0 if belief.is_tried else max(gap, 0.0)
+        if belief.variance > NEGLIGIBLE:
+            move = belief.variance / math.sqrt(belief.variance + noise)
+            x = -abs(gap) / move
+            worth += move * (x * float(special.ndtr(x)) + math.exp(-x * x / 2) / math.sqrt(2 * math.pi))
+        worths.append(worth)
     return worths

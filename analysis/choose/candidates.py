@@ -1,19 +1,22 @@
-"""What can be chosen among: designs with a score, its noise, a cost and the command for one more run."""
+"""What can be chosen among, and what can be tried: scores, their noise, costs and commands."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from analysis.choose.costs import Cost, grid_words, planned_cost
+from analysis.choose.untried import Levels, find_gaps
 from analysis.draws import draw_training
 from analysis.findings.contrasts import Change
 from analysis.findings.evidence import UNSTATED, Model, published_evidence
 from analysis.findings.hypotheses import FIGURE_6
 from analysis.lines import DESIGN
+from analysis.standing import Belief
 from analysis.statistics import Estimate
 from analysis.variance import Values
 
@@ -35,8 +38,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Untried:
+    """One design that could be run."""
+
+    label: str
+    belief: Belief
+    command: str
+    """Runs it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pool:
-    """All candidates of one source."""
+    """All candidates of one source, and what could be tried beside them."""
 
     source: str
     scale: str
@@ -44,7 +57,10 @@ class Pool:
     draws: Values
     """(draws, candidates)"""
     seed_variance: float
-    """Of one run's score by its seed, points squared: what another seed is worth is worked out with it."""
+    """Of one run's score by its seed, points squared: what another run is worth is worked out with it."""
+    untried: tuple[Untried, ...]
+    price: Callable[[str], Cost | None]
+    """Plans a command; none if it cannot be run. Only of what is worth a run: thousands may be untried."""
     notes: tuple[str, ...]
 
 
@@ -53,10 +69,11 @@ def published_pool(measure: str, only: Mapping[str, str], gpu: str) -> Pool:
     models = [model for model in published_evidence().models if has_choices(model, only)]
     noise = published_noise(measure)
     scores = np.array([model.means[measure] for model in models])
+    price = partial(planned_cost, gpu=gpu)
     candidates = []
     for model in models:
         design = {**model.design, **{a: c for a, c in FIGURE_6.items() if model.design[a] == UNSTATED}}
-        words = _published_words(model, design)
+        command = _command(model.encoder, design)
         candidates.append(
             Candidate(
                 label=choice_name(model.encoder, model.design),
@@ -66,8 +83,8 @@ def published_pool(measure: str, only: Mapping[str, str], gpu: str) -> Pool:
                     high=model.means[measure] + 1.96 * noise,
                 ),
                 seeds=1,
-                cost=planned_cost(words, gpu),
-                command=f"{RUN} {shlex.join(words)}",
+                cost=price(command) or Cost(),
+                command=command,
                 evidence=(model.key,),
             )
         )
@@ -77,14 +94,44 @@ def published_pool(measure: str, only: Mapping[str, str], gpu: str) -> Pool:
     ]
     if any(UNSTATED in model.design.values() for model in models):
         notes.append(f"'{UNSTATED}': the paper does not print it; priced as {' '.join(FIGURE_6.values())}")
+    stated = [model for model in models if UNSTATED not in model.design.values()]
+    untried, more = find_untried(
+        [{"encoder": model.encoder, **model.design} for model in stated],
+        [model.means[measure] for model in stated],
+        [1] * len(stated),
+        noise**2,
+        lambda levels: _command(levels["encoder"], levels),
+    )
     return Pool(
         source="published",
         scale="paper",
         candidates=tuple(candidates),
         draws=scores + draw_training(noise**2, [1] * len(models)),
         seed_variance=noise**2,
-        notes=tuple(notes),
+        untried=untried,
+        price=price,
+        notes=(*notes, *more),
     )
+
+
+def find_untried(
+    tried: Sequence[Levels],
+    scores: Sequence[float],
+    seeds: Sequence[int],
+    noise: float,
+    command: Callable[[Levels], str],
+) -> tuple[tuple[Untried, ...], list[str]]:
+    """Describe the gaps of the grid that `tried` spans (arguments of `find_gaps`), with a note on the others.
+
+    `command` gives the command line that runs a design.
+    """
+    gaps = find_gaps(tried, scores, seeds, noise)
+    found = tuple(
+        Untried(label=choice_name(levels["encoder"], levels), belief=belief, command=command(levels))
+        for levels, belief in gaps.beliefs
+    )
+    notes = [f"{gaps.unknown} untried combinations are not predicted: {gaps.why}"] if gaps.unknown else []
+    return found, notes
 
 
 def published_noise(measure: str) -> float:
@@ -112,11 +159,12 @@ def has_choices(model: Model, only: Mapping[str, str]) -> bool:
     return all(known.get(axis) == choice for axis, choice in only.items())
 
 
-def _published_words(model: Model, design: Mapping[str, str]) -> list[str]:
-    encoder = model.encoder if len(model.encoders) == 1 else f"[{','.join(model.encoders)}]"
-    return [
+def _command(encoder: str, design: Mapping[str, str]) -> str:
+    encoders = encoder.split("+")
+    words = [
         "scale=paper",
-        f"encoder={encoder}",
+        f"encoder={encoder if len(encoders) == 1 else '[' + ','.join(encoders) + ']'}",
         *(f"{axis}={design[axis]}" for axis in DESIGN),
-        *grid_words(model.encoders, design["connector"], "paper"),
+        *grid_words(encoders, design["connector"], "paper"),
     ]
+    return f"{RUN} {shlex.join(words)}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.choose.candidates import Candidate, Pool
-from analysis.standing import Standing, rank, worth_of_a_seed
+from analysis.choose.costs import Cost
+from analysis.standing import Belief, Standing, belief_of_seeds, rank, worth_of_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +23,18 @@ class Ranked:
 class NextRun:
     """One more run, and what the choice is expected to gain by it."""
 
-    candidate: Candidate
+    label: str
+    command: str
+    cost: Cost
     worth: float
     """Points."""
+    predicted: Belief | None = None
+    """What is believed of a design that was not tried; none for one more seed of a candidate."""
 
     @property
     def rate(self) -> float:
         """Points per hour that it costs, or points where the cost is unknown."""
-        return self.worth / (self.candidate.cost.gpu_hours or 1.0)
+        return self.worth / (self.cost.gpu_hours or 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,34 +63,46 @@ NEGLIGIBLE = 1e-4
 
 def make_choice(pool: Pool, budget: Mapping[str, float]) -> Choice:
     """Rank the candidates of `pool` within `budget` (name of a cost -> largest value)."""
-    reasons = [_reason(candidate, budget) for candidate in pool.candidates]
+    reasons = [_reason(candidate.cost, budget) for candidate in pool.candidates]
     kept = [index for index, reason in enumerate(reasons) if reason is None]
     candidates = [pool.candidates[index] for index in kept]
     scores = [candidate.estimate.score for candidate in candidates]
     standings = rank(scores, pool.draws[:, kept]) if kept else []
-    seeds = [candidate.seeds for candidate in candidates]
-    worths = worth_of_a_seed(scores, seeds, pool.seed_variance)
-    runs = [
-        NextRun(candidate=candidate, worth=worth)
-        for candidate, worth in zip(candidates, worths, strict=True)
-        if worth >= NEGLIGIBLE
-    ]
     return Choice(
         source=pool.source,
         scale=pool.scale,
         ranked=tuple(Ranked(candidate=candidates[one.index], standing=one) for one in standings),
         left_out=dict(sorted(Counter(reason for reason in reasons if reason).items())),
-        next_runs=tuple(sorted(runs, key=lambda run: (-run.rate, run.candidate.label))),
+        next_runs=tuple(sorted(_runs(candidates, pool, budget), key=lambda run: (-run.rate, run.label))),
         notes=pool.notes,
     )
 
 
-def _reason(candidate: Candidate, budget: Mapping[str, float]) -> str | None:
-    """Why `candidate` is not within `budget`."""
+def _runs(candidates: Sequence[Candidate], pool: Pool, budget: Mapping[str, float]) -> list[NextRun]:
+    """One more seed of each of `candidates`, and untried designs within `budget`, as far as they tell."""
+    noise = pool.seed_variance
+    tried = [belief_of_seeds(one.estimate.score, one.seeds, noise) for one in candidates]
+    worths = worth_of_runs([*tried, *(one.belief for one in pool.untried)], noise)
+    runs = [
+        NextRun(label=one.label, command=one.command, cost=one.cost, worth=worth)
+        for one, worth in zip(candidates, worths[: len(candidates)], strict=True)
+        if worth >= NEGLIGIBLE
+    ]
+    for one, worth in zip(pool.untried, worths[len(candidates) :], strict=True):
+        cost = pool.price(one.command) if worth >= NEGLIGIBLE else None
+        if cost is not None and _reason(cost, budget) is None:
+            runs.append(
+                NextRun(label=one.label, command=one.command, cost=cost, worth=worth, predicted=one.belief)
+            )
+    return runs
+
+
+def _reason(cost: Cost, budget: Mapping[str, float]) -> str | None:
+    """Why a design of this cost is not within `budget`."""
     for name, limit in budget.items():
-        cost = getattr(candidate.cost, name)
-        if cost is None:
+        value = getattr(cost, name)
+        if value is None:
             return f"{name} unknown"
-        if cost > limit:
+        if value > limit:
             return f"{name} above {limit:,.10g}"
     return None

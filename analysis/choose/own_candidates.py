@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.choose.candidates import Candidate, Pool, choice_name
-from analysis.choose.costs import grid_words, measured_cost, merged, planned_cost
+from analysis.choose.candidates import Candidate, Pool, choice_name, find_untried
+from analysis.choose.costs import (
+    Cost,
+    grid_words,
+    measured_cost,
+    measured_rates,
+    merged,
+    planned_cost,
+)
 from analysis.designs import Design, Field, field_of
 from analysis.draws import draw_scores
 from analysis.errors import AnalysisError
@@ -52,9 +60,13 @@ def own_pool(frame: pd.DataFrame, credits: Sequence[Credits], store: Path, measu
     field, target, notes = _field(groups, credits, evidence, measure)
     (draws,) = draw_scores(field, [target])
     alike = {"scale": evidence.scale, **{name: frame[name].iloc[0] for name in ("proxy", "answering")}}
+    runs = [run for design in field.designs for run in design.runs]
+    rates = measured_rates(store, runs) if evidence.scale == "lab" else None
+    price = partial(planned_cost, gpu=gpu, rates=rates)
+    scores = field.scores(target)
     candidates = [
-        _candidate(design, groups[design.label], score, column, alike, store, gpu)
-        for design, score, column in zip(field.designs, field.scores(target), draws.T, strict=True)
+        _candidate(design, groups[design.label], score, column, alike, store, price)
+        for design, score, column in zip(field.designs, scores, draws.T, strict=True)
     ]
     variance, _, freedom = seed_variance(target.terms, field.rows)
     if not freedom:
@@ -68,13 +80,24 @@ def own_pool(frame: pd.DataFrame, credits: Sequence[Credits], store: Path, measu
             f"how training varies is known from {freedom} repeated run{'s' if freedom > 1 else ''} alone, so "
             "that intervals are wide: a second seed of any design narrows them"
         )
+    firsts = [groups[design.label][0] for design in field.designs]
+    seed = min(model.seed for model in firsts)
+    untried, more = find_untried(
+        [{"encoder": model.encoder, **model.design} for model in firsts],
+        scores,
+        [len(design.runs) for design in field.designs],
+        variance,
+        lambda levels: _command({**alike, **levels, "seed": seed}),
+    )
     return Pool(
         source="own",
         scale=evidence.scale,
         candidates=tuple(candidates),
         draws=draws,
         seed_variance=variance,
-        notes=tuple(notes),
+        untried=untried,
+        price=price,
+        notes=(*notes, *more),
     )
 
 
@@ -88,16 +111,19 @@ def _field(
         if measure in (category, AVERAGE)
         for name in names
     }
-    designs = [
-        Design(label=label, runs=tuple(model.key for model in group)) for label, group in groups.items()
-    ]
-    field = field_of([each for each in credits if each.benchmark in wanted], designs)
+    used = [each for each in credits if each.benchmark in wanted]
+    known = {run for each in used for run in each.runs}
+    runs = {
+        label: tuple(model.key for model in group if model.key in known) for label, group in groups.items()
+    }
+    field = field_of(used, [Design(label=label, runs=found) for label, found in runs.items() if found])
+    without = [label for label, found in runs.items() if not found]
     level = AVERAGE if measure == AVERAGE else CATEGORY
     target = next((one for one in field.targets if (one.level, one.name) == (level, measure)), None)
-    lacking = sorted(wanted - {each.benchmark for each in credits})
+    lacking = [*without, *sorted(wanted - {each.benchmark for each in used})]
     notes = [
         *evidence.notes,
-        *([f"without credits of single questions, left out: {', '.join(lacking)}"] if lacking else []),
+        *(f"{name} is left out: it has no credits of single questions" for name in lacking),
         *field.left_out,
     ]
     if target is None or not field.designs:
@@ -113,21 +139,24 @@ def _candidate(
     column: Values,
     alike: Mapping[str, Any],
     store: Path,
-    gpu: str,
+    price: Callable[[str], Cost | None],
 ) -> Candidate:
     """Describe one design of all the models in `group`; `alike` is what all rows of the results share."""
     first = group[0]
     low, high = np.clip(np.quantile(column, [0.025, 0.975]), 0.0, 100.0)
-    row = {**alike, "encoder": first.encoder, **first.design}
     seed = next(number for number in range(len(group) + 1) if number not in {model.seed for model in group})
-    extra = grid_words(first.encoders, first.design["connector"], alike["scale"])
-    command = shlex.join([*shlex.split(command_of({**row, "seed": seed})), *extra])
-    words = shlex.split(command)[2:]
+    command = _command({**alike, "encoder": first.encoder, **first.design, "seed": seed})
     return Candidate(
         label=design.label,
         estimate=Estimate(score=score, low=float(low), high=float(high)),
         seeds=len(design.runs),
-        cost=merged(measured_cost(store, design.runs[0]), planned_cost(words, gpu)),
+        cost=merged(measured_cost(store, design.runs[0]), price(command)),
         command=command,
         evidence=design.runs,
     )
+
+
+def _command(row: Mapping[str, Any]) -> str:
+    """The command that runs the design of `row` (columns of results.Row), with what its encoders need."""
+    extra = grid_words(str(row["encoder"]).split("+"), str(row["connector"]), str(row["scale"]))
+    return shlex.join([*shlex.split(command_of(row)), *extra])

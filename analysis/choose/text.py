@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,7 @@ from analysis.choose.choice import Choice, Ranked
 from analysis.draws import DRAWS
 from analysis.findings.evidence import AVERAGE
 from analysis.published import CATEGORIES
+from analysis.standing import Belief
 from analysis.text import align
 
 SHOWN = 10
@@ -36,10 +38,11 @@ def as_dict(choices: Sequence[Choice], measure: str, budget: Mapping[str, float]
                 "left_out": dict(choice.left_out),
                 "next_runs": [
                     {
-                        "label": run.candidate.label,
+                        "label": run.label,
                         "worth": run.worth,
-                        "gpu_hours": run.candidate.cost.gpu_hours,
-                        "command": run.candidate.command,
+                        "gpu_hours": run.cost.gpu_hours,
+                        "command": run.command,
+                        "predicted": run.predicted and _belief_as_dict(run.predicted),
                     }
                     for run in choice.next_runs
                 ],
@@ -60,20 +63,31 @@ def _one(choice: Choice, measure: str, budget: Mapping[str, float], runs: int) -
     sure = f"first in {_percent(best.standing.first)} of {DRAWS:,} draws"
     lines += [f"best supported: {best.candidate.label} ({sure})", "", *_table(choice), *_left_out(choice), ""]
     lines += _doubt(choice)
-    if choice.next_runs:
-        lines += ["", f"what to run next, by the expected gain of the choice for its {_hours(choice)}:"]
-        for number, run in enumerate(choice.next_runs[:runs], 1):
-            cost = (
-                "cost unknown"
-                if run.candidate.cost.gpu_hours is None
-                else _cost(run.candidate.cost.gpu_hours)
-            )
-            lines.append(
-                f"  {number}. {run.worth:+.3f} points, {cost} {_hours(choice)}: {run.candidate.command}"
-            )
-    elif len(choice.ranked) > 1:
-        lines.append("no further seed of any of them is expected to change the choice")
+    lines += _next(choice, runs)
     return "\n".join([*lines, *([""] if choice.notes else []), *(f"note: {note}" for note in choice.notes)])
+
+
+def _next(choice: Choice, runs: int) -> list[str]:
+    shown = choice.next_runs[:runs]
+    if not shown:
+        return ["no further run is expected to change the choice"] if len(choice.ranked) > 1 else []
+    lines = ["", f"what to run next, by the expected gain of the choice for its {_hours(choice)}:"]
+    for number, run in enumerate(shown, 1):
+        hours = run.cost.gpu_hours
+        cost = "cost unknown" if hours is None else f"{_cost(hours)} {_hours(choice)}"
+        guess = "" if run.predicted is None else f", untried, predicted {_belief(run.predicted)}"
+        lines.append(f"  {number}. {run.worth:+.3f} points, {cost}{guess}: {run.command}")
+    if any(run.predicted for run in shown):
+        lines.append("  untried: the sum of what its choices are worth on average; +- one standard deviation")
+    return lines
+
+
+def _belief(belief: Belief) -> str:
+    return f"{belief.mean:.1f} +- {math.sqrt(belief.variance):.1f}"
+
+
+def _belief_as_dict(belief: Belief) -> dict[str, float]:
+    return {"score": belief.mean, "deviation": math.sqrt(belief.variance)}
 
 
 def _whose(choice: Choice) -> str:
