@@ -91,17 +91,15 @@ def read_lines(
 
 
 def _with_seeds(own: OwnLines, frame: pd.DataFrame, store: str | None) -> OwnLines:
-    """Take intervals over seeds from the credits of single questions; a note says where there are none."""
+    """Take intervals over seeds from the credits of single questions; stderr says where there are none."""
     from analysis.seeds import with_seed_intervals  # scipy, for results of several seeds alone
 
+    several = [run for line in own.lines if len(line.runs) > 1 for run in line.runs]
     with open_store(store, (UNITS_FILE,)) as place:
-        units = read_units(place, frame)
+        units = read_units(place, frame[frame["run"].isin(several)])
     if units.problems:
-        print(
-            f"note: {_count(len(units.problems))} without credits of single questions: intervals over their "
-            "seeds are on the long side",
-            file=sys.stderr,
-        )
+        print(f"warning: {_count(len(units.problems))} without credits of single questions:", file=sys.stderr)
+        print(*(f"  - {problem}" for problem in units.problems), sep="\n", file=sys.stderr)
     return with_seed_intervals(own, frame, units.credits)
 
 

@@ -14,16 +14,9 @@ keeps the skew of scores near 0 or 100, returns a single benchmark's own interva
 0 to 100.
 
 Mean of m >= 2 seeds. All seeds answer the same questions, so the error of question sampling does not shrink
-with more seeds: its two sides are averaged. The error of training does shrink: Student's t with m - 1 degrees
-of freedom times sd / sqrt(m). The two add in quadrature:
-
-    score = sum(s_j) / m
-    t     = t_{0.975, m-1} * sd(s) / sqrt(m)
-    low   = score - sqrt(mean(s_j - l_j)^2 + t^2)
-    high  = score + sqrt(mean(h_j - s_j)^2 + t^2)
-
-cut at 0 and 100, since t is large for few seeds (12.7 for two).
-With one seed the interval covers question sampling only; how much another seed would differ is unknown.
+with more seeds, and that of training does. Scores and intervals do not tell the two apart: intervals over
+seeds come from the credits of single questions (`analysis.seeds`). With one seed the interval covers question
+sampling only; how much another seed would differ is unknown.
 
 Mean of m different models on the same questions: the errors of question sampling go together, so that both
 sides are averaged. It is about these models; how others would differ is not in it.
@@ -39,13 +32,6 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-T_975 = (
-    *(12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281),
-    *(2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860),
-    *(2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423),
-)
-"""97.5 % quantiles of Student's t for 1, 2, ... 30 degrees of freedom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,26 +64,10 @@ def mean_of_benchmarks(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def mean_of_seeds(estimates: Sequence[Estimate]) -> Estimate:
-    """Mean of the same estimate from runs that differ in the seed alone.
-
-    Raises:
-        ValueError: for more seeds than the table of Student's t has.
-    """
+    """Mean of an estimate over runs that differ in the seed alone; only a single one keeps its interval."""
     if len(estimates) == 1:
         return estimates[0]
-    if len(estimates) > len(T_975) + 1:
-        raise ValueError(f"{len(estimates)} seeds; the table of Student's t ends at {len(T_975) + 1}")
-    scores = [estimate.score for estimate in estimates]
-    score = mean(scores)
-    below, above = _sides(estimates)
-    if below is None or above is None:
-        return Estimate(score=score)
-    training = T_975[len(scores) - 2] * statistics.stdev(scores) / math.sqrt(len(scores))
-    return Estimate(
-        score=score,
-        low=max(score - math.hypot(mean(below), training), 0.0),
-        high=min(score + math.hypot(mean(above), training), 100.0),
-    )
+    return Estimate(score=mean([estimate.score for estimate in estimates]))
 
 
 def mean_of_models(estimates: Sequence[Estimate]) -> Estimate:

@@ -11,8 +11,13 @@ design; Cameron, Gelbach and Miller, Journal of Business & Economic Statistics 2
 
     variance = max(0, questions - single answers) + seeds
 
-Few seeds have few degrees of freedom, so the two parts keep their own quantiles of Student's t, weighted by
-their variances (Cochran, Biometrics 20, 1964).
+Few seeds have few degrees of freedom. With shares w of the variance, the quantile of the sum is
+
+    normal + sum over the parts of (Student's t - normal) * (1 - (1 - w^2)^(1 + 3 / freedom^2))
+
+For many degrees of freedom that is w^2, as in Welch's series (Biometrika 34, 1947); the exponent is ours, so
+that intervals hold in 93.5 to 96.6 % whatever the shares are with two seeds, and nearer to 95 % with more.
+Weights of w (Cochran, Biometrics 20, 1964) are up to 97.8 %, Satterthwaite's degrees of freedom down to 87 %.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import root_scalar
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from analysis.units import Credits
 
@@ -112,12 +117,15 @@ class Variance:
 
     def quantile(self, tail: float = (1 - CONFIDENCE) / 2) -> float:
         """How many standard errors leave `tail` beyond them."""
-        with_questions = -float(stdtrit(self.questions_freedom, tail))
         if not self.seeds_freedom:
-            return with_questions
-        with_seeds = -float(stdtrit(self.seeds_freedom, tail))
-        both = self.questions * with_questions + self.seeds * with_seeds
-        return both / (self.questions + self.seeds)
+            return -float(stdtrit(self.questions_freedom, tail))
+        normal, whole = -float(ndtri(tail)), self.questions + self.seeds
+        parts = ((self.questions, self.questions_freedom), (self.seeds, self.seeds_freedom))
+        return normal + sum(
+            (-float(stdtrit(freedom, tail)) - normal)
+            * (1 - (1 - (part / whole) ** 2) ** (1 + 3 / freedom**2))
+            for part, freedom in parts
+        )
 
     def p_value(self, difference: float) -> float:
         """Two-sided, so that it is below 5 % where the 95 % interval leaves out zero."""
