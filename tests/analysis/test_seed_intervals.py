@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_store import LAB, answer
+from fake_store import LAB, answer, forget_credits
 
 from analysis.command import read_credits, read_lines
 from analysis.lines import Line, own_lines
+from analysis.statistics import Estimate
 from analysis.units import UNITS_FILE
-from analysis.variance import spread_of, variance_of_score
+from analysis.variance import Terms, spread_of, variance_of_score
+from cambrian.benchmarks.metrics import wilson
 
 
 def fill(store: Path, seeds: int, encoder: str = "siglip") -> None:
@@ -30,6 +32,14 @@ def line(store: Path) -> Line:
     return found
 
 
+def interval(score: float, terms: Terms) -> Estimate:
+    """Wilson's, of three seeds."""
+    variance = variance_of_score(terms, [0, 1, 2])
+    share = score / 100
+    low, high = wilson(share, 100**2 * share * (1 - share) / variance.error**2, variance.quantile())
+    return Estimate(score=score, low=pytest.approx(100 * low), high=pytest.approx(100 * high))
+
+
 def test_questions_and_seeds_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, 3)
     found = line(tmp_path)
@@ -37,20 +47,15 @@ def test_questions_and_seeds_are_told_apart(tmp_path: Path, capsys: pytest.Captu
     (alone,) = own_lines(frame).lines
     spreads = {each.benchmark: spread_of(each) for each in credits}
     for name, point in found.scores.items():
-        variance = variance_of_score([(1.0, spreads[name])], [0, 1, 2])
-        half = variance.quantile() * variance.error
         assert point.estimate.score == alone.scores[name].estimate.score
-        assert point.estimate.low == pytest.approx(point.estimate.score - half)
-        assert point.estimate.high == pytest.approx(min(point.estimate.score + half, 100))
+        assert point.estimate == interval(point.estimate.score, [(1.0, spreads[name])])
     pair = [(0.5, spreads[name]) for name in ("counting", "depth")]
-    variance = variance_of_score(pair, [0, 1, 2])
     estimate = found.points["vision_centric"].estimate
-    assert estimate.high - estimate.score == pytest.approx(variance.quantile() * variance.error)
+    assert estimate == interval(estimate.score, pair)
     every = [(1 / 8, spread) for spread in spreads.values()]
-    variance = variance_of_score(every, [0, 1, 2])
-    assert found.average is not None and found.average.high is not None
-    assert found.average.high - found.average.score == pytest.approx(variance.quantile() * variance.error)
-    assert alone.average is not None and alone.average.high is None
+    assert found.average is not None and alone.average is not None
+    assert found.average.score == alone.average.score and alone.average.low is None
+    assert found.average == interval(found.average.score, every)
     assert capsys.readouterr().err == ""
 
 
@@ -64,12 +69,11 @@ def test_without_credits_there_is_a_mean_and_no_interval(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(tmp_path, 2)
-    for file in tmp_path.glob(f"evaluate/*/{UNITS_FILE}"):
-        file.unlink()
+    forget_credits(tmp_path)
     found = line(tmp_path)
     said = capsys.readouterr().err
     assert "16 evaluations without credits of single questions" in said
-    assert "note: siglip: no interval over its seeds on arithmetic, attribute, charts" in said
+    assert "note: siglip: no interval over its seeds on attribute, existence, arithmetic, facts" in said
     assert found.average is not None
     estimates = [point.estimate for point in (*found.points.values(), *found.scores.values())]
     assert all(each.low is None and each.high is None for each in (*estimates, found.average))
