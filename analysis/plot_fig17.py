@@ -73,7 +73,7 @@ def _draw(material: Material) -> Picture:
     figure = new_figure(0.95 + 0.2 * len(rows), material.title, subtitle, handles)
     axes = figure.subplots()
     values = np.array([[each.score if each else np.nan for each in row] for row in estimates])
-    resolved = [[_resolved(each) for each in row] for row in estimates]
+    resolved = [[_resolved(each, one) for each in found] for one, found in zip(rows, estimates, strict=True)]
     texts = [[_text(each) for each in row] for row in estimates]
     image = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, resolved=resolved)
     rule(axes, [len(ids) + 1 for ids in groups.values() if ids] + [1], along="columns")
@@ -134,11 +134,11 @@ def _estimates(cells: Sequence[Sum | None], answers: Answers) -> list[Estimate |
     return [cell and answers.estimate(cell) for cell in cells]
 
 
-def _resolved(estimate: Estimate | None) -> bool | None:
-    """Whether the interval is on one side of 0; None if there is none."""
-    if estimate is None or estimate.low is None or estimate.high is None:
+def _resolved(estimate: Estimate | None, row: Change) -> bool | None:
+    """Whether the interval is on one side of 0; None for published numbers, which have none."""
+    if estimate is None or row.source != "own":
         return None
-    return estimate.low > 0 or estimate.high < 0
+    return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
 
 
 def _text(estimate: Estimate | None) -> str:

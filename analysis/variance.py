@@ -185,15 +185,17 @@ def variance_of_sum(parts: Sequence[Part]) -> Variance:
     """Variance of the sum of `parts`."""
     questions = [_question_variance(part) for part in parts]
     squares = [each**2 / part.spread.freedom for each, part in zip(questions, parts, strict=True)]
-    freedom = sum(questions) ** 2 / sum(squares)
+    freedom = (
+        sum(questions) ** 2 / sum(squares) if any(squares) else min(part.spread.freedom for part in parts)
+    )
     seeds, answers, seeds_freedom = _pooled(parts)
     if not seeds_freedom:
-        return Variance(questions=sum(questions), questions_freedom=freedom)
+        return Variance(questions=max(sum(questions), NEGLIGIBLE), questions_freedom=freedom)
     share = sum(1 / len(rows) for rows in parts[0].designs)
     return Variance(
-        questions=max(sum(questions) - share * answers, 0.0),
+        questions=max(sum(questions) - share * answers, NEGLIGIBLE),
         questions_freedom=freedom,
-        seeds=max(share * seeds, NEGLIGIBLE),
+        seeds=share * seeds,
         seeds_freedom=seeds_freedom,
         training=share * max(seeds - answers, 0.0),
     )

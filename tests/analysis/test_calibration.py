@@ -297,7 +297,7 @@ def sum_rates(shapes: Sequence[str], seeds: int, training: float, repetitions: i
     "shapes", [("plain", "clustered"), ("MMVP", "graded"), ("near 97 %", "plain")], ids=str
 )
 def test_changes_and_means_of_models_hold(shapes: Sequence[str], seeds: int, training: float) -> None:
-    for name, rate in sum_rates(shapes, seeds, training, 1000).items():
+    for name, rate in sum_rates(shapes, seeds, training, REPETITIONS).items():
         print(f"\n{name}, {shapes}, {seeds} seeds: {rate:.1f} % of intervals hold")
         assert abs(rate - 95) <= 2
 
