@@ -124,17 +124,16 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
     points_of = _points_of_runs(frame)
     lines = []
     axes: list[str] = ["scale", "encoder", *DESIGN]
-    for key, group in frame.groupby(axes, sort=True):
+    for key, models in frame.drop_duplicates([*axes, "run"]).groupby(axes, sort=True):
         design = dict(zip(axes, (str(part) for part in key), strict=True))
         label = " ".join([design["encoder"], *(design[axis] for axis in varying), *looks])
-        models = group[["run", "seed"]].drop_duplicates()
         if models["seed"].duplicated().any():
             notes.append(
                 f"{label}: {len(models)} models differ in other settings or versions; see the digests"
             )
-            shares = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
+            shares = [(f"{label} {run[:8]}", models[models["run"] == run]) for run in models["run"]]
         else:
-            shares = [(label, group)]
+            shares = [(label, models)]
         for name, part in shares:
             line, lacks = _own_line(name, design, part, wanted, points_of)
             notes += [f"{name}: {lack}" for lack in lacks]
@@ -163,12 +162,12 @@ def _points_of_runs(frame: pd.DataFrame) -> dict[str, dict[str, Point]]:
 def _own_line(
     label: str,
     design: Mapping[str, str],
-    part: pd.DataFrame,
+    models: pd.DataFrame,
     wanted: Mapping[str, Sequence[str]],
     points_of: Mapping[str, Mapping[str, Point]],
 ) -> tuple[Line, list[str]]:
-    """The line of the runs in `part`, and what it lacks in words."""
-    models = part[["run", "seed"]].drop_duplicates().sort_values("seed")
+    """The line of `models`, a row of each, and what it lacks in words."""
+    models = models.sort_values("seed")
     by_run: list[dict[str, Point]] = []
     singles: list[dict[str, Point]] = []
     lacks: list[str] = []
@@ -195,7 +194,7 @@ def _own_line(
     line = Line(
         label=f"{label} (partial)" if any(point.partial for point in points.values()) else label,
         encoder=design["encoder"],
-        supervision=str(part["supervision"].iloc[0]),
+        supervision=str(models["supervision"].iloc[0]),
         source="own",
         scale=design["scale"],
         design={axis: design[axis] for axis in DESIGN},
