@@ -70,12 +70,13 @@ def _draw(material: Material) -> Picture:
         )
     )
     handles = supervision_handles(one.supervision for one in changes)
-    figure = new_figure(0.95 + 0.2 * len(rows), material.title, subtitle, handles)
+    height = 0.95 + 0.2 * len(rows)
+    figure = new_figure(height, material.title, subtitle, handles)
     axes = figure.subplots()
     values = np.array([[each.score if each else np.nan for each in row] for row in estimates])
     resolved = [[_resolved(each, one) for each in found] for one, found in zip(rows, estimates, strict=True)]
     texts = [[_text(each) for each in row] for row in estimates]
-    image = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, resolved=resolved)
+    cells = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, resolved=resolved)
     rule(axes, [len(ids) + 1 for ids in groups.values() if ids] + [1], along="columns")
     rule(axes, [len(changes), len(means)], along="rows")
     names = [name for ids in groups.values() if ids for name in (*ids, MEAN)]
@@ -86,7 +87,14 @@ def _draw(material: Material) -> Picture:
         tick.set_color(LOOKS[one.supervision].color if one.supervision in LOOKS else "black")
         tick.set_fontweight("bold" if one.pairs > 1 else "normal")
     bar = figure.colorbar(
-        image, ax=axes, orientation="horizontal", shrink=0.4, aspect=40, pad=0.03, extend="both"
+        cells,
+        ax=axes,
+        orientation="horizontal",
+        shrink=0.4,
+        aspect=40,
+        fraction=0.6 / height,
+        pad=0.12 / height,
+        extend="both",
     )
     bar.ax.tick_params(labelsize=6.5, width=0.4)
     bar.set_label("change, %", fontsize=7)
