@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from fake_store import LAB, answer, fill
+from fake_store import LAB, answer, fill, forget_credits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,8 +142,9 @@ def test_equal_answers_stay_together_in_every_draw(tmp_path: Path) -> None:
 
 def test_a_design_without_credits_is_no_candidate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody knows how its score varies with those of others; stderr has the command that makes it again."""
-    model(tmp_path, "siglip")
     fill(tmp_path, ("clip",))
+    forget_credits(tmp_path)
+    model(tmp_path, "siglip")
     assert main(["--store", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "note: clip concat 1.2M frozen 737k is left out: it has no credits of single questions" in said.out
