@@ -59,6 +59,8 @@ class Choice:
 
 NEGLIGIBLE = 1e-4
 """Points of worth below which a run is not proposed."""
+PRICED = 300
+"""Untried designs that are planned, those of most worth: a grid may have thousands, planned in 10 ms each."""
 
 
 def make_choice(pool: Pool, budget: Mapping[str, float]) -> Choice:
@@ -88,7 +90,8 @@ def _runs(candidates: Sequence[Candidate], pool: Pool, budget: Mapping[str, floa
         for one, worth in zip(candidates, worths[: len(candidates)], strict=True)
         if worth >= NEGLIGIBLE
     ]
-    for one, worth in zip(pool.untried, worths[len(candidates) :], strict=True):
+    untried = sorted(zip(pool.untried, worths[len(candidates) :], strict=True), key=lambda pair: -pair[1])
+    for one, worth in untried[:PRICED]:
         cost = pool.price(one.command) if worth >= NEGLIGIBLE else None
         if cost is not None and _reason(cost, budget) is None:
             runs.append(

@@ -17,14 +17,16 @@ from fake_store import LAB, answer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.choose import choice
 from analysis.choose.__main__ import main
-from analysis.choose.candidates import published_noise
-from analysis.choose.choice import NEGLIGIBLE
+from analysis.choose.candidates import Candidate, Pool, Untried, published_noise
+from analysis.choose.costs import Cost
 from analysis.choose.untried import Levels, find_gaps
 from analysis.designs import AXES
 from analysis.findings.evidence import UNSTATED, published_evidence
 from analysis.results import ROOT
 from analysis.standing import Belief, belief_of_seeds, worth_of_runs
+from analysis.statistics import Estimate
 from cambrian.config import read_study
 from cambrian.sweep.grid import expand
 
@@ -220,25 +222,55 @@ def test_the_best_gap_is_proposed_first(store: Path) -> None:
 
 def test_proposals_are_new_and_can_be_planned(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--store", str(store), "--json"]) == 0
-    (choice,) = json.loads(capsys.readouterr().out)["choices"]
-    tried = {each["label"] for each in choice["candidates"]}
-    untried = [each for each in choice["next_runs"] if each["predicted"]]
+    (found,) = json.loads(capsys.readouterr().out)["choices"]
+    tried = {each["label"] for each in found["candidates"]}
+    untried = [each for each in found["next_runs"] if each["predicted"]]
     assert len(tried) == 9 and 1 <= len(untried) <= 3
     rates = [each["worth"] / each["gpu_hours"] for each in untried]
     assert rates == sorted(rates, reverse=True)
     for each in untried:
-        assert each["label"] not in tried and each["worth"] >= NEGLIGIBLE
+        assert each["label"] not in tried and each["worth"] >= choice.NEGLIGIBLE
         (recipe,) = read_study(expand(shlex.split(each["command"])[2:])).recipes
         assert recipe.adapter.name == "1.2M"
 
 
 def test_a_limit_holds_for_what_is_untried(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--store", str(store), "--json", "--budget", "gpu_hours=1e-6"]) == 2
-    (choice,) = json.loads(capsys.readouterr().out)["choices"]
-    assert (choice["candidates"], choice["next_runs"]) == ([], [])
+    (found,) = json.loads(capsys.readouterr().out)["choices"]
+    assert (found["candidates"], found["next_runs"]) == ([], [])
     assert main(["--store", str(store), "--json", "--budget", "visual_tokens=16"]) == 0
-    (choice,) = json.loads(capsys.readouterr().out)["choices"]
-    assert any(each["predicted"] for each in choice["next_runs"])
+    (found,) = json.loads(capsys.readouterr().out)["choices"]
+    assert any(each["predicted"] for each in found["next_runs"])
+
+
+def test_only_what_is_worth_most_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of three costs too much, one cannot be run, and one is not asked for."""
+    monkeypatch.setattr(choice, "PRICED", 3)
+    costs = {"third": Cost(gpu_hours=1.0), "dear": Cost(gpu_hours=9.0), "impossible": None}
+    pool = Pool(
+        source="own",
+        scale="lab",
+        candidates=(
+            Candidate(
+                label="tried",
+                estimate=Estimate(score=50.0),
+                seeds=1,
+                cost=Cost(gpu_hours=1.0),
+                command="tried",
+                evidence=(),
+            ),
+        ),
+        draws=np.full((10, 1), 50.0),
+        seed_variance=1.0,
+        untried=tuple(
+            Untried(label=name, command=name, belief=Belief(mean=mean, variance=4.0, is_tried=False))
+            for name, mean in {"never asked": 50.0, "third": 51.0, "dear": 53.0, "impossible": 52.0}.items()
+        ),
+        price=lambda command: costs[command],
+        notes=(),
+    )
+    (run,) = choice.make_choice(pool, {"gpu_hours": 2.0}).next_runs
+    assert (run.label, run.predicted) == ("third", pool.untried[1].belief)
 
 
 def test_what_is_not_predicted_is_said(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
