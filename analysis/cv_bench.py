@@ -71,7 +71,7 @@ def score_runs(frame: pd.DataFrame) -> pd.DataFrame:
     if not whole:
         raise AnalysisError(
             f"no model was evaluated on both halves of CV-Bench ({len(counts)} on one of them); ask both:\n"
-            "  python run.py scale=paper benchmarks.paper.include=[cvbench_2d,cvbench_3d] data=FOLDER"
+            "  python run.py scale=paper 'benchmarks.paper.include=[cvbench_2d,cvbench_3d]' data=FOLDER"
         )
     if len(counts) > len(whole):
         print(f"note: models left out for want of one half: {len(counts) - len(whole)}", file=sys.stderr)

@@ -22,7 +22,7 @@ from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.missing import cells_of, fill_notes
+from analysis.missing import fill_notes
 from analysis.published import CATEGORIES, mixture_ratios, ratio_models
 from analysis.statistics import Estimate
 from analysis.style import LOOKS, new_figure
@@ -202,7 +202,7 @@ def _notes(material: Material, lines: Sequence[tuple[str, Line]], ratios: pd.Dat
         cell
         for name in ratios.index
         if own and str(name) not in {mixture for mixture, _ in own}
-        for cell in cells_of(own[0][1], instruct=f"{PREFIX}{name}")
+        for cell in material.cells_of(own[0][1], instruct=f"{PREFIX}{name}")
     ]
     sums = [f"{name} to {total:g}" for name, total in ratios.sum(axis=1).round(2).items() if total != 100]
     odd = (

@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import DESIGN, Line, published_lines, to_frame
 from analysis.material import Material
-from analysis.missing import Cell, cells_of, fill_notes
+from analysis.missing import Cell, fill_notes
 from analysis.published import CATEGORIES, category_only_models, recipe_models
 from analysis.style import LOOKS, new_figure, supervision_handles
 from analysis.text import align
@@ -229,7 +229,7 @@ def _own_notes(material: Material) -> tuple[str, ...]:
         if line.supervision != "control":
             for adapter, vision in RECIPES:
                 if (adapter, vision) not in there:
-                    cells += cells_of(line, adapter=adapter, vision=vision)
+                    cells += material.cells_of(line, adapter=adapter, vision=vision)
     pooled = [
         f"{axis} {', '.join(sorted(values))}"
         for axis in DESIGN

@@ -23,7 +23,7 @@ from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.missing import Cell, cells_of, fill_notes
+from analysis.missing import Cell, fill_notes
 from analysis.published import CATEGORIES, NAMES, recipe_models
 from analysis.statistics import Estimate, difference
 from analysis.style import LOOKS, new_figure
@@ -256,7 +256,7 @@ def _missing(material: Material, cells: Cells) -> tuple[str, ...]:
         for setting in SETTINGS
         for encoder in PAIR
         if own and ("own", setting, encoder) not in cells
-        for cell in cells_of(own[0], encoder=encoder, instruct=setting[0], vision=setting[1])
+        for cell in material.cells_of(own[0], encoder=encoder, instruct=setting[0], vision=setting[1])
     ]
     return fill_notes("settings of the figure", lacking)
 

@@ -1,4 +1,4 @@
-"""Tables in plain text."""
+"""Tables and lists in plain text."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def align(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def cut_short(lines: Sequence[str], most: int) -> list[str]:
+    """The first `most` of `lines`, and how many more there are."""
+    return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.choose.costs import Cost, grid_words, planned_cost
+from analysis.choose.costs import Cost, planned_cost
 from analysis.findings.contrasts import Change
 from analysis.findings.evidence import UNSTATED, Model, published_evidence
 from analysis.findings.hypotheses import FIGURE_6
 from analysis.lines import DESIGN
+from analysis.missing import command_of
 from analysis.standing import DRAWS, Draws
 from analysis.statistics import Estimate
-
-RUN = "python run.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ def published_field(measure: str, only: Mapping[str, str], gpu: str) -> Field:
     candidates = []
     for model in models:
         design = {**model.design, **{a: c for a, c in FIGURE_6.items() if model.design[a] == UNSTATED}}
-        words = _published_words(model, design)
+        command = command_of({"encoder": model.encoder, **design, "scale": "paper", "seed": "0"})
         candidates.append(
             Candidate(
                 label=choice_name(model.encoder, model.design),
@@ -66,8 +65,8 @@ def published_field(measure: str, only: Mapping[str, str], gpu: str) -> Field:
                     high=model.means[measure] + 1.96 * noise,
                 ),
                 seeds=1,
-                cost=planned_cost(words, gpu),
-                command=f"{RUN} {shlex.join(words)}",
+                cost=planned_cost(shlex.split(command)[2:], gpu),
+                command=command,
                 evidence=(model.key,),
             )
         )
@@ -110,13 +109,3 @@ def has_choices(model: Model, only: Mapping[str, str]) -> bool:
     """Whether a published model has all the choices `only`."""
     known = {"encoder": model.encoder, "scale": "paper", **model.design}
     return all(known.get(axis) == choice for axis, choice in only.items())
-
-
-def _published_words(model: Model, design: Mapping[str, str]) -> list[str]:
-    encoder = model.encoder if len(model.encoders) == 1 else f"[{','.join(model.encoders)}]"
-    return [
-        "scale=paper",
-        f"encoder={encoder}",
-        *(f"{axis}={design[axis]}" for axis in DESIGN),
-        *grid_words(model.encoders, design["connector"], "paper"),
-    ]

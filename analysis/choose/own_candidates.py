@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.choose.candidates import Candidate, Field, choice_name
-from analysis.choose.costs import grid_words, measured_cost, merged, planned_cost
+from analysis.choose.costs import measured_cost, merged, planned_cost
 from analysis.findings.evidence import AVERAGE, Evidence, Model, own_evidence
-from analysis.remedies import command_of
+from analysis.missing import cell_of, command_of
 from analysis.standing import DRAWS, Draws
 from analysis.statistics import Estimate, mean
 from analysis.units import Credits
@@ -76,8 +76,7 @@ def _candidate(
     low, high = np.quantile(column, [0.025, 0.975])
     row = {**alike, "encoder": first.encoder, **first.design}
     seed = next(number for number in range(len(group) + 1) if number not in {model.seed for model in group})
-    extra = grid_words(first.encoders, first.design["connector"], alike["scale"])
-    command = shlex.join([*shlex.split(command_of({**row, "seed": seed})), *extra])
+    command = command_of(cell_of({**row, "seed": seed}))
     words = shlex.split(command)[2:]
     cost = merged(measured_cost(store, first.key), planned_cost(words, gpu))
     return Candidate(

@@ -60,7 +60,9 @@ def test_it_counts_what_is_there(content: Content) -> None:
     assert content.answers == 11 * QUESTIONS
     (gap,) = content.gaps
     assert (gap.label, gap.benchmarks) == ("mae", ("lab_count",))
-    assert "encoder=mae connector=concat" in gap.command
+    assert content.fill == (
+        "python run.py encoder=mae connector=concat adapter=1.2M vision=frozen instruct=737k",
+    )
 
 
 def test_costs_are_those_of_all_processes(content: Content) -> None:
@@ -196,6 +198,21 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "could not be read: tune/111111111111: No such file or directory" in notes
     without = [note for note in notes if note.startswith("not compared question by question:")]
     assert len(without) == 8 and not any(str(tmp_path) in note for note in notes)
+    (again,) = [note for note in notes if note.startswith("make them again")]
+    assert again.endswith(
+        ": python run.py encoder=clip connector=concat adapter=1.2M vision=frozen instruct=737k"
+    )
+
+
+def test_long_lists_are_cut_short(tmp_path: Path) -> None:
+    fill(tmp_path, ("clip",))
+    fill(tmp_path, ("siglip",))
+    for number in range(12):
+        (tmp_path / "evaluate" / f"{number:064x}").mkdir()
+    notes = _gather(tmp_path).notes
+    assert sum(note.startswith("could not be read: evaluate/") for note in notes) == 10
+    assert "could not be read: and 2 more" in notes
+    assert "not compared question by question: and 6 more" in notes
 
 
 def test_first_looks_stay_out_of_the_scores_but_count_as_costs(tmp_path: Path) -> None:
