@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.findings.catalog import backbones
 from analysis.lines import DESIGN, Line
 from analysis.results import GENERATE, ROOT
-from analysis.text import cut_short
+from analysis.text import by_size, cut_short
 from cambrian.benchmarks.suite import select
 
 SETTINGS = "settings"
@@ -92,7 +92,7 @@ def fill_commands(cells: Iterable[Cell]) -> list[str]:
         for grid in grids:
             joined[grid[:place] + grid[place + 1 :]].update(grid[place])
         grids = {
-            (*rest[:place], tuple(sorted(values, key=_order)), *rest[place:])
+            (*rest[:place], tuple(sorted(values, key=by_size)), *rest[place:])
             for rest, values in joined.items()
         }
     return sorted(_command(grid) for grid in grids)
@@ -156,12 +156,6 @@ def _unknown(cell: Cell, axis: str) -> list[str]:
     """Choices of `axis` that were made by settings, and not by their names alone."""
     names = [] if axis == "llm" and cell["scale"] == "lab" else cell[axis].split("+")
     return [name for name in names if not (ROOT / "conf" / axis / f"{name}.yaml").is_file()]
-
-
-def _order(word: str) -> tuple[float, str]:
-    """Sizes such as 0.5M and seeds by what they are, other words as they are spelt."""
-    size = word.removesuffix("M")
-    return (float(size) if size.replace(".", "", 1).isdigit() else math.inf, word)
 
 
 def _command(grid: Sequence[Sequence[str]]) -> str:

@@ -156,6 +156,32 @@ def test_effects_of_an_unbalanced_grid() -> None:
     assert any("from seeds of 5 designs" in note for note in found.notes)
 
 
+def grid_of(scores: dict[tuple[str, str], float]) -> pd.DataFrame:
+    """Scores of (run, benchmark), of which the run's first letter is its encoder."""
+    axes = {"connector": "concat", "adapter": "0M", "vision": "frozen", "instruct": "737k", "llm": "tiny"}
+    return pd.DataFrame(
+        [
+            {"run": run, "seed": int(run[1]), "encoder": run[0], **axes, "benchmark": name, "score": score}
+            | {"category": "general" if name == "x" else "knowledge"}
+            for (run, name), score in scores.items()
+        ]
+    )
+
+
+def test_equal_scores_have_no_effect_and_no_certain_one() -> None:
+    """Such as a benchmark that all models solve; a p-value is then 1."""
+    runs = ("a0", "a1", "b0", "b1")
+    found = effects.effects_of(grid_of({(run, name): 0.0 for run in runs for name in "xy"}))
+    assert [(one.points, one.p) for one in found.effects] == [(0.0, pytest.approx(1.0))] * 3
+    assert all(one.low < 0 < one.high for one in found.effects)
+
+
+def test_effects_of_runs_that_all_lack_something() -> None:
+    with pytest.raises(AnalysisError, match="no run has all benchmarks") as caught:
+        effects.effects_of(grid_of({("a0", "x"): 50.0, ("b0", "y"): 50.0}))
+    assert "2 of 2 runs are left out" in str(caught.value)
+
+
 def test_effects_of_the_published_table() -> None:
     found = effects.effects_of(effects.published_frame())
     average = {one.effect: one for one in found.effects if one.score == "average"}
