@@ -27,7 +27,7 @@ from analysis.material import Material
 from analysis.missing import Cell, fill_notes
 from analysis.published import CATEGORIES, category_only_models, recipe_models
 from analysis.style import LOOKS, new_figure, supervision_handles
-from analysis.text import align
+from analysis.text import align, by_size
 
 Recipe = tuple[str, str]
 """Adapter data and whether the encoder trains."""
@@ -78,10 +78,10 @@ def _recipe(line: Line) -> Recipe:
     return line.design["adapter"], line.design["vision"]
 
 
-def _order(recipe: Recipe) -> tuple[bool, float, str]:
-    """Frozen before unfrozen, less data before more."""
+def _order(recipe: Recipe) -> tuple[bool, tuple[float, str], str]:
+    """Frozen before unfrozen, less data before more, data that have another name last."""
     adapter, vision = recipe
-    return vision != "frozen", float(adapter.removesuffix("M")), vision
+    return vision != "frozen", by_size(adapter), vision
 
 
 def _models(lines: Sequence[Line], recipe: Recipe, kind: str, category: str) -> list[Line]:

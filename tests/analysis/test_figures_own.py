@@ -79,6 +79,14 @@ def test_fig5_says_which_recipes_are_missing(store: Path, capsys: pytest.Capture
     assert "python run.py encoder=sam connector=concat adapter=1.2M vision=unfrozen instruct=737k\n" in said
 
 
+def test_fig5_draws_data_of_any_name(tmp_path: Path) -> None:
+    for adapter in ("our_captions", "1.2M", "0.5M"):
+        fill(tmp_path, ("clip",), axes={"adapter": adapter})
+    assert draw(plot_fig5.main, tmp_path) == 0
+    points = pd.read_csv(tmp_path / "out" / "fig5.csv")
+    assert set(points["recipe"]) == {"0.5M frozen", "1.2M frozen", "our_captions frozen"}
+
+
 def test_fig7_shows_gaps_as_gaps(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert draw(plot_fig7.main, store) == 0
     points = pd.read_csv(store / "out" / "fig7.csv")
