@@ -11,7 +11,7 @@ from analysis.statistics import Estimate, mean, mean_of_models
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One benchmark over all models of a source."""
+    """One benchmark over the models of a source: if any was asked without the image, those that were."""
 
     benchmark: str
     category: str
@@ -43,6 +43,8 @@ def find_levels(lines: Sequence[Line], groups: Mapping[str, Sequence[str]]) -> l
             points = [line.scores[name] for line in lines if name in line.scores]
             if not points:
                 continue
+            # A mean without the image is of the same models as the mean with it.
+            points = [point for point in points if point.blind is not None] or points
             scores = [point.estimate.score for point in points]
             blind = [point.blind for point in points if point.blind is not None]
             chance = [point.chance for point in points if point.chance is not None]

@@ -57,6 +57,20 @@ def test_fig3_sorts_by_what_the_image_is_worth(store: Path) -> None:
     assert existence["size"] == 240
 
 
+def test_fig3_compares_the_same_models_with_and_without_the_image(tmp_path: Path) -> None:
+    """Results of another evaluator that nobody asked without the image are in neither of the means."""
+    fill(tmp_path, ("clip",), 60.0)
+    for benchmark, category in LAB.items():
+        one = manifest(("mae",), benchmark, category, metrics={"score": 90.0, "low": 84.0, "high": 95.0})
+        del one["metrics"]["blind"]
+        one["provenance"]["imported"] = "elsewhere"
+        put(tmp_path, one)
+    assert draw(plot_fig3.main, tmp_path) == 0
+    existence = pd.read_csv(tmp_path / "out" / "fig3.csv").set_index("benchmark").loc["existence"]
+    assert (existence["score"], existence["blind"], existence["difference"]) == (60.0, 28.0, 32.0)
+    assert existence["models"] == 1
+
+
 def test_fig3_of_few_models_has_no_components(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, ("clip",))
     assert draw(plot_fig3.main, tmp_path) == 0
