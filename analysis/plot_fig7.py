@@ -24,7 +24,8 @@ from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
 from analysis.material import Material
 from analysis.missing import Cell, fill_notes
-from analysis.published import CATEGORIES, NAMES, recipe_models
+from analysis.published import NAMES, recipe_models
+from analysis.ranks import COLUMNS, estimate_of
 from analysis.statistics import Estimate, difference
 from analysis.style import LOOKS, new_figure
 from analysis.text import align
@@ -41,7 +42,6 @@ SETTINGS: Mapping[Setting, str] = {
     ("5m", "unfrozen"): "5M unfrozen",
 }
 """In the order of the figure -> how it calls them."""
-COLUMNS: Mapping[str, str] = {**CATEGORIES, "average": "Average"}
 BESIDE = 0.2
 """Half the distance of own pairs from published ones; settings are 1 apart."""
 APART = 0.13
@@ -121,19 +121,13 @@ def _cells(material: Material) -> Cells:
     return cells
 
 
-def _estimate(line: Line | None, name: str) -> Estimate | None:
-    if line is None or name not in line.points:
-        return line.average if line is not None and name == "average" else None
-    return line.points[name].estimate
-
-
 def _gap(pair: Sequence[Line | None], name: str) -> Estimate | None:
-    first, second = (_estimate(line, name) for line in pair)
+    first, second = (estimate_of(line, name) if line else None for line in pair)
     return difference(first, second) if first and second else None
 
 
 def _draw_pair(axes: Axes, x: float, pair: Sequence[Line | None], name: str, *, pale: bool) -> None:
-    found = [(line, _estimate(line, name)) for line in pair]
+    found = [(line, estimate_of(line, name) if line else None) for line in pair]
     estimates = [(line, estimate) for line, estimate in found if line and estimate]
     alpha = 0.4 if pale else 1.0
     bars = any(estimate.low is not None for _, estimate in estimates)
@@ -196,7 +190,7 @@ def _to_frame(cells: Cells) -> pd.DataFrame:
     rows = []
     for (source, setting, encoder), line in cells.items():
         for name in COLUMNS:
-            estimate = _estimate(line, name)
+            estimate = estimate_of(line, name)
             gap = _gap([cells.get((source, setting, other)) for other in PAIR], name)
             rows.append(
                 {

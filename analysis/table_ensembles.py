@@ -21,9 +21,9 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 from analysis.material import Material
 from analysis.published import scored
 from analysis.published_tables import ensemble_scores
+from analysis.ranks import AVERAGE
 from analysis.statistics import mean
 from analysis.table_command import (
-    AVERAGE,
     TableCommand,
     benchmark_columns,
     none_to_show,
