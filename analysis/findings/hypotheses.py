@@ -62,7 +62,7 @@ class Hypothesis:
     population: str
     """Which models are compared."""
     fill: str
-    """Words of `python run.py -m` that make runs for it in the lab."""
+    """Words of `python run.py -m` that make runs for it in the lab, or at scale=mini if the lab cannot."""
     sweep: str
     """The same at other scales: the paper's own grids."""
     measure: str = AVERAGE

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from analysis.report.__main__ import main
 from analysis.report.content import Content, gather, shortened
 from analysis.report.page import embedded, render
-from analysis.report.provenance import command_of
+from analysis.report.provenance import report_command
 from analysis.results import read_results
 from cambrian.benchmarks.suite import BENCHMARKS, questions
 
@@ -168,11 +168,12 @@ def test_equal_stores_give_equal_bytes_wherever_they_are(store: Path, tmp_path: 
 
 
 def test_the_command_names_no_private_folder() -> None:
-    assert command_of(None, [], None) == "python -m analysis.report"
-    assert command_of("runs/fig6", ["encoder=mae"], "/home/me/data") == (
-        "python -m analysis.report --store runs/fig6 --only encoder=mae --data .../data"
+    assert report_command(None, [], None, None) == "python -m analysis.report"
+    assert report_command("my runs", ["encoder=mae"], Path("list.txt"), Path("/home/me/data")) == (
+        "python -m analysis.report --store 'my runs' --only encoder=mae --runs list.txt --data .../data"
     )
-    assert command_of("s3://key:secret@bucket/x?key=secret", [], None).endswith("--store s3://bucket/x")
+    secret = report_command("s3://key:secret@bucket/x?key=secret", [], None, None)
+    assert secret == "python -m analysis.report --store s3://bucket/x"
 
 
 def test_means_are_of_models_that_answered_everything(content: Content) -> None:
@@ -254,6 +255,7 @@ def test_an_empty_store_shows_the_published_numbers(
     assert "make some: python run.py -m" in capsys.readouterr().err
     page = out.read_text()
     assert "There are no results in this store yet." in page and "published numbers alone" in page
+    assert "is no independent test" in page
     assert [source["key"] for source in _data(page)["figure"]["sources"]] == ["published"]
 
 
