@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.errors import AnalysisError
 from analysis.lines import DESIGN, Line
 from analysis.statistics import Estimate, mean_of_benchmarks, mean_of_models, percent_change
 from analysis.style import LOOKS
@@ -30,8 +31,12 @@ class Change:
 
 
 def find_changes(lines: Sequence[Line]) -> list[Change]:
-    """Every pair of `lines` that differ in freezing alone, by supervision."""
-    frozen = {pair_of(line): line for line in lines if line.design["vision"] == "frozen"}
+    """Every pair of `lines` that differ in freezing alone, by supervision.
+
+    Raises:
+        AnalysisError: if one of them has several frozen models to be compared with.
+    """
+    frozen = _frozen_of_pairs(lines)
     changes = []
     for line in lines:
         before = frozen.get(pair_of(line))
@@ -55,6 +60,23 @@ def find_changes(lines: Sequence[Line]) -> list[Change]:
         )
     kinds = list(LOOKS)
     return sorted(changes, key=lambda one: (one.source != "published", kinds.index(one.supervision)))
+
+
+def _frozen_of_pairs(lines: Sequence[Line]) -> dict[tuple[str, ...], Line]:
+    unfrozen = {pair_of(line) for line in lines if line.design["vision"] != "frozen"}
+    found: dict[tuple[str, ...], Line] = {}
+    twice: list[str] = []
+    for line in lines:
+        pair = pair_of(line)
+        if line.design["vision"] == "frozen" and pair in unfrozen:
+            twice += [found[pair].label, line.label] if pair in found else []
+            found[pair] = line
+    if twice:
+        raise AnalysisError(
+            f"several frozen models for one pair: {', '.join(dict.fromkeys(twice))}; choose among them with "
+            "--runs"
+        )
+    return found
 
 
 def mean_change(changes: Sequence[Change], label: str, supervision: str) -> Change:

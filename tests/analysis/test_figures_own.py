@@ -155,6 +155,19 @@ def test_fig17_has_intervals_and_the_missing_halves(store: Path, capsys: pytest.
     )
 
 
+def test_fig17_refuses_two_frozen_models_of_one_pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They differ in settings that are no axis; with either, the change would be another."""
+    fill(tmp_path, ("clip",), axes={"vision": "unfrozen"})
+    for model in ("a" * 64, "b" * 64):
+        for benchmark, category in LAB.items():
+            put(tmp_path, manifest(("clip",), benchmark, category, model=model))
+    assert draw(plot_fig17.main, tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "several frozen models for one pair: clip frozen aaaaaaaa, clip frozen bbbbbbbb; choose" in said
+
+
 def test_places_that_intervals_leave_open(store: Path) -> None:
     assert draw(plot_fig6.main, store, "--ranks", "--only", "instruct=737k") == 0
     points = pd.read_csv(store / "out" / "fig6_ranks.csv")
