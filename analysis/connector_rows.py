@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from analysis.errors import AnalysisError
 from analysis.lines import Line
 from analysis.material import Material
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.published_tables import connector_scores
-from analysis.ranks import AVERAGE
 from analysis.results import MANIFEST, open_store
 from analysis.settings import Connector, read_connectors
 from analysis.statistics import mean

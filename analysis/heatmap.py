@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
+from matplotlib.collections import QuadMesh
+
+from analysis.words import Word, Words
 
 SIZE, LETTER = 6.5, 3.9
 """Points: of names of benchmarks, and the width of a letter, at most, of which they take up."""
@@ -25,35 +27,46 @@ def draw_cells(
     ends: tuple[float, float],
     size: float,
     resolved: Sequence[Sequence[bool | None]] | None = None,
-) -> AxesImage:
+) -> QuadMesh:
     """Colour `values` (rows, columns) from one of `ends` to the other, write `texts` into them.
 
     What is `resolved` is bold, what is not is grey; None is neither.
     """
-    scale = colormaps[colors].with_extremes(bad=GAP)
-    image = axes.imshow(values, cmap=scale, vmin=ends[0], vmax=ends[1], aspect="auto")
     low, high = ends
-    for row, words in enumerate(texts):
-        for column, word in enumerate(words):
+    rows, columns = (np.arange(count + 1) - 0.5 for count in values.shape)
+    cells = axes.pcolormesh(
+        *(columns, rows, values),
+        cmap=colormaps[colors].with_extremes(bad=GAP),
+        vmin=low,
+        vmax=high,
+        edgecolors="face",  # closes the hairlines that viewers of PDF and SVG leave between neighbours
+        linewidth=0.2,
+    )
+    axes.set_ylim(rows[-1], rows[0])
+    words: list[Word] = []
+    for row, texts_in_row in enumerate(texts):
+        for column, text in enumerate(texts_in_row):
             share = (values[row, column] - low) / (high - low)
-            dark = _is_dark(image, share) if np.isfinite(share) else False
+            dark = _is_dark(cells, share) if np.isfinite(share) else False
             sure = resolved[row][column] if resolved else None
-            axes.text(
-                *(column, row, word),
-                fontsize=size,
-                ha="center",
-                va="center_baseline",
-                color=("#EEEEEE" if dark else "#5C5C5C") if sure is False else ("white" if dark else "black"),
-                fontweight="bold" if sure else "normal",
-            )
+            color = _ink(dark=dark, sure=sure)
+            words.append(Word(column=column, row=row, text=text, color=color, bold=bool(sure)))
+    Words(axes, words, size)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return image
+    return cells
 
 
-def _is_dark(image: AxesImage, share: float) -> bool:
+def _ink(*, dark: bool, sure: bool | None) -> str:
+    """Colour of a word on a `dark` cell or a light one."""
+    if sure is False:
+        return "#EEEEEE" if dark else "#4A4A4A"
+    return "white" if dark else "black"
+
+
+def _is_dark(cells: QuadMesh, share: float) -> bool:
     """Whether white is easier to read than black on the colour at `share` of the scale."""
-    red, green, blue, _ = image.cmap(min(max(share, 0.0), 1.0))
+    red, green, blue, _ = cells.cmap(min(max(share, 0.0), 1.0))
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
 
 
@@ -61,7 +74,7 @@ def rule(axes: Axes, groups: Sequence[int], *, along: Literal["rows", "columns"]
     """Draw white rules between `groups`, given by how many rows or columns each has."""
     draw = axes.axhline if along == "rows" else axes.axvline
     for end in np.cumsum(groups)[:-1]:
-        draw(float(end) - 0.5, color="white", linewidth=2.5)
+        draw(float(end) - 0.5, color="white", linewidth=1.8)
 
 
 def name_columns(axes: Axes, shown: Sequence[str], groups: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.answers import NO_ANSWERS, Answers
 from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
 from analysis.results import GENERATE, asked_share
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
@@ -80,6 +81,8 @@ class OwnLines:
     """What was left out or cannot be told apart by its axes, one sentence each."""
     questions: Mapping[str, int]
     """Benchmark -> questions that were asked, the most of any run."""
+    answers: Answers = NO_ANSWERS
+    """Behind the lines, once `seeds.with_answers` has found them."""
 
 
 def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Line, ...]:
@@ -121,21 +124,21 @@ def own_lines(frame: pd.DataFrame, *, as_published: bool = False) -> OwnLines:
     varying = [axis for axis in ("scale", *DESIGN) if frame[axis].nunique() > 1]
     looks = [f"proxy {proxy:g}" for proxy in sorted(set(frame["proxy"])) if proxy != 1]
     looks += [f"by {way}" for way in sorted(set(frame["answering"])) if way != GENERATE]
+    points_of = _points_of_runs(frame)
     lines = []
     axes: list[str] = ["scale", "encoder", *DESIGN]
-    for key, group in frame.groupby(axes, sort=True):
+    for key, models in frame.drop_duplicates([*axes, "run"]).groupby(axes, sort=True):
         design = dict(zip(axes, (str(part) for part in key), strict=True))
         label = " ".join([design["encoder"], *(design[axis] for axis in varying), *looks])
-        models = group[["run", "seed"]].drop_duplicates()
         if models["seed"].duplicated().any():
             notes.append(
                 f"{label}: {len(models)} models differ in other settings or versions; see the digests"
             )
-            shares = [(f"{label} {run[:8]}", group[group["run"] == run]) for run in models["run"]]
+            shares = [(f"{label} {run[:8]}", models[models["run"] == run]) for run in models["run"]]
         else:
-            shares = [(label, group)]
+            shares = [(label, models)]
         for name, part in shares:
-            line, lacks = _own_line(name, design, part, wanted)
+            line, lacks = _own_line(name, design, part, wanted, points_of)
             notes += [f"{name}: {lack}" for lack in lacks]
             lines.append(line)
     asked = frame.groupby("benchmark")["n"].max()
@@ -151,16 +154,28 @@ def _found(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _points_of_runs(frame: pd.DataFrame) -> dict[str, dict[str, Point]]:
+    """Run -> benchmark -> point, for all of `frame` at once: run by run pandas takes ten times as long."""
+    points: dict[str, dict[str, Point]] = {}
+    for row in frame.to_dict("records"):
+        points.setdefault(str(row["run"]), {})[str(row["benchmark"])] = _point(row)
+    return points
+
+
 def _own_line(
-    label: str, design: Mapping[str, str], part: pd.DataFrame, wanted: Mapping[str, Sequence[str]]
+    label: str,
+    design: Mapping[str, str],
+    models: pd.DataFrame,
+    wanted: Mapping[str, Sequence[str]],
+    points_of: Mapping[str, Mapping[str, Point]],
 ) -> tuple[Line, list[str]]:
-    """The line of the runs in `part`, and what it lacks in words."""
-    models = part[["run", "seed"]].drop_duplicates().sort_values("seed")
+    """The line of `models`, a row of each, and what it lacks in words."""
+    models = models.sort_values("seed")
     by_run: list[dict[str, Point]] = []
     singles: list[dict[str, Point]] = []
     lacks: list[str] = []
     for run, seed in zip(models["run"], models["seed"], strict=True):
-        found = {str(row["benchmark"]): _point(row) for row in part[part["run"] == run].to_dict("records")}
+        found = points_of[run]
         by_run.append(
             {
                 name: _mean_point([found[each] for each in ids])
@@ -182,7 +197,7 @@ def _own_line(
     line = Line(
         label=f"{label} (partial)" if any(point.partial for point in points.values()) else label,
         encoder=design["encoder"],
-        supervision=str(part["supervision"].iloc[0]),
+        supervision=str(models["supervision"].iloc[0]),
         source="own",
         scale=design["scale"],
         design={axis: design[axis] for axis in DESIGN},

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from analysis.answers import NO_ANSWERS, Answers
 from analysis.command import Hints, add_store_options, chosen_axes, first_look, read_lines
 from analysis.lines import DESIGN, Line, OwnLines
-from analysis.missing import Cell, cells_of
+from analysis.missing import Cell
 from analysis.published import CATEGORIES
 from analysis.results import GENERATE
 
@@ -31,12 +32,18 @@ class Material:
 
     def cells_of(self, line: Line, **changes: str) -> list[Cell]:
         """The runs of the own `line`, one per seed, with `changes` of single axes."""
-        return cells_of(line, **self.way, **changes)
+        axes = {"encoder": line.encoder, "scale": line.scale, **line.design, **self.way, **changes}
+        return [{**axes, "seed": str(seed)} for seed in line.seeds]
 
     @property
     def published(self) -> tuple[Line, ...]:
         """The paper's."""
         return tuple(line for line in self.lines if line.source == "published")
+
+    @property
+    def answers(self) -> Answers:
+        """What is behind the own lines."""
+        return self.own.answers if self.own else NO_ANSWERS
 
     @property
     def partial(self) -> frozenset[str]:

@@ -11,18 +11,17 @@ from typing import Any
 import pandas as pd
 
 from analysis.findings.catalog import backbones
-from analysis.lines import DESIGN, Line
-from analysis.results import GENERATE, ROOT
+from analysis.results import AXES, GENERATE, ROOT
 from analysis.text import by_size, cut_short
 from cambrian.benchmarks.suite import select
 
 SETTINGS = "settings"
 """What else a design needs on the command line: words with their keys, in place of choices of one axis."""
-AXES = (
+KEYS = (
     *("encoder", "connector", "adapter", "vision", "vision.blocks", "instruct", "llm", "scale"),
     *(SETTINGS, "proxy", "benchmarks.answering", "seed"),
 )
-"""Words of a command, in their order."""
+"""Of a command, in the order of its words."""
 DEFAULTS: Mapping[str, str] = {"proxy": "1", "benchmarks.answering": GENERATE, "seed": "0"}
 """What a command does where it does not say: such choices are left out where they stand alone."""
 GROUPS = ("encoder", "connector", "adapter", "instruct", "llm")
@@ -43,16 +42,7 @@ Cell = Mapping[str, str]
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
     """The run of an evaluation (columns of results.Row)."""
-    texts = {axis: str(row[axis]) for axis in ("encoder", *DESIGN, "scale", "seed", "answering")}
-    return {**texts, "proxy": f"{row['proxy']:g}"}
-
-
-def cells_of(line: Line, **changes: str) -> list[Cell]:
-    """The runs of `line`, one per seed, with `changes` of single axes."""
-    return [
-        {"encoder": line.encoder, "scale": line.scale, **line.design, "seed": str(seed), **changes}
-        for seed in line.seeds
-    ]
+    return {**{axis: str(row[axis]) for axis in AXES}, "proxy": f"{row['proxy']:g}"}
 
 
 def lacking(frame: pd.DataFrame, wanted: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -85,7 +75,7 @@ def command_lines(cells: Iterable[Cell]) -> list[str]:
 def fill_commands(cells: Iterable[Cell]) -> list[str]:
     """The fewest commands that make `cells` and no other run, as far as joining axis by axis finds them."""
     grids = {tuple((word,) for word in _words(cell)) for cell in cells}
-    for place, axis in enumerate(AXES):
+    for place, axis in enumerate(KEYS):
         if axis in ("vision.blocks", SETTINGS):
             continue  # they belong to single choices of other axes, so that a list of them is no grid
         joined: dict[tuple[tuple[str, ...], ...], set[str]] = defaultdict(set)
@@ -128,7 +118,7 @@ def _words(cell: Cell) -> list[str]:
         SETTINGS: " ".join(settings),
         "benchmarks.answering": answering,
     }
-    return [words[axis] for axis in AXES]
+    return [words[axis] for axis in KEYS]
 
 
 def _settings(encoders: Sequence[str], connector: str) -> list[str]:
@@ -160,7 +150,7 @@ def _unknown(cell: Cell, axis: str) -> list[str]:
 
 def _command(grid: Sequence[Sequence[str]]) -> str:
     words = []
-    for axis, values in zip(AXES, grid, strict=True):
+    for axis, values in zip(KEYS, grid, strict=True):
         text = ",".join(values)
         if axis == SETTINGS:
             words += text.split()

@@ -53,14 +53,14 @@ def _draw(material: Material) -> Picture:
     figure = new_figure(5.9 if len(names) > 8 else 4.4, material.title, subtitle)
     axes = figure.subplots()
     texts = [[f"{100 * r:.0f}" if np.isfinite(r) else "" for r in row] for row in shown]
-    image = draw_cells(axes, shown, texts, colors="PuOr", ends=(-1, 1), size=6.5)
+    cells = draw_cells(axes, shown, texts, colors="PuOr", ends=(-1, 1), size=6.5)
     sizes = [len(ids) for ids in groups.values()]
     for along in ("rows", "columns"):
         rule(axes, sizes, along=along)
     titles = benchmark_titles(names, material.partial)
     name_columns(axes, titles, {CATEGORIES[name]: len(ids) for name, ids in groups.items()})
     axes.set_yticks(range(len(names)), titles, fontsize=SIZE)
-    bar = figure.colorbar(image, ax=axes, shrink=0.5, aspect=25, pad=0.015)
+    bar = figure.colorbar(cells, ax=axes, shrink=0.5, aspect=25, pad=0.015)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(labelsize=6.5, width=0.4)
     bar.set_label("Pearson's r", fontsize=7)

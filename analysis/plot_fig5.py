@@ -54,7 +54,7 @@ def _draw(material: Material) -> Picture:
     lines = material.lines
     recipes = sorted({_recipe(line) for line in lines}, key=_order)
     kinds = [kind for kind in LOOKS if kind in {line.supervision for line in lines}]
-    subtitle = material.describe("737K instruction data, Vicuna-1.5-7B; n: models, in the order of colours")
+    subtitle = material.describe("737K instruction data, Vicuna-1.5-7B")
     figure = new_figure(4.0, material.title, subtitle, supervision_handles(kinds))
     panels = figure.subplots(2, 2, sharex=True)
     for axes, (category, name) in zip(panels.flat, CATEGORIES.items(), strict=True):
@@ -66,6 +66,7 @@ def _draw(material: Material) -> Picture:
         axes.set_xticks(
             range(len(recipes)), [_tick(lines, recipe, kinds) for recipe in recipes], fontsize=6.5
         )
+        axes.set_xlabel("adapter data, freezing, models of each colour", fontsize=6.5)
     return Picture(
         figure=figure,
         points=_to_frame(lines),
@@ -97,7 +98,7 @@ def _models(lines: Sequence[Line], recipe: Recipe, kind: str, category: str) -> 
 def _tick(lines: Sequence[Line], recipe: Recipe, kinds: Sequence[str]) -> str:
     adapter, vision = recipe
     counts = [sum(_recipe(line) == recipe and line.supervision == kind for line in lines) for kind in kinds]
-    return f"{adapter} {vision}\nn = {', '.join(map(str, counts))}"
+    return f"{adapter}\n{vision}\n{', '.join(map(str, counts))}"
 
 
 def _draw_panel(

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.lines import Line
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.statistics import Estimate
 from analysis.text import align
 
-AVERAGE = "average"
 COLUMNS: Mapping[str, str] = {**CATEGORIES, AVERAGE: "Average"}
 """What figures show of a line -> how they call it."""
 

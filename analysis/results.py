@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ def read_results(store: Path, *, proxy: float = 1.0, answering: str = GENERATE) 
                 rows.append(_row(manifest))
         except (OSError, ValueError) as error:
             problems.append(f"{place}: {error}")
-    frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    frame = pd.DataFrame([vars(row) for row in rows], columns=list(COLUMNS))
     frame = frame[(frame["proxy"] == proxy) & (frame["answering"] == answering)]
     frame = frame.sort_values(["run", "benchmark", "created", "digest"], ignore_index=True)
     latest = frame.drop_duplicates(["run", "benchmark"], keep="last").reset_index(drop=True)

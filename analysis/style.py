@@ -208,7 +208,7 @@ def save(figure: Figure, points: pd.DataFrame, out: Path, name: str) -> list[Pat
         _write(
             out / f"{name}.png", lambda path: figure.savefig(path, format="png", metadata={"Software": None})
         )
-        figure.set_layout_engine("none")  # as it now is: all files alike, and it takes as long as drawing
+        figure.set_layout_engine(None)  # as it now is: all files alike, none drawn once more to be laid out
         undated = {"CreationDate": None, "Creator": None, "Producer": None}
         _write(out / f"{name}.pdf", lambda path: figure.savefig(path, format="pdf", metadata=undated))
         bare = {"Date": None, "Creator": None}

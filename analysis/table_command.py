@@ -11,8 +11,8 @@ from pathlib import Path
 from analysis.errors import AnalysisError
 from analysis.lines import Line
 from analysis.material import Material, add_source_options, read_material, refuse_idle_options
-from analysis.published import benchmark_names, benchmarks
-from analysis.ranks import AVERAGE, COLUMNS
+from analysis.published import AVERAGE, benchmark_names, benchmarks
+from analysis.ranks import COLUMNS
 from analysis.results import ROOT
 from analysis.statistics import Estimate
 from analysis.style import write_csv, write_text
@@ -146,6 +146,7 @@ def _table(command: TableCommand, options: argparse.Namespace) -> Table:
             if any(column in row.scores for row in rows)
         },
         rows=rows,
+        answers=material.answers,
     )
 
 

@@ -113,7 +113,10 @@ def read_units(store: Path, frame: pd.DataFrame) -> Units:
             table = _read(place)
             key, order = _layout(table, layouts)
             sighted, blind = (table[name].to_numpy()[order] for name in ("sighted", "blind"))
-            group = groups.setdefault((str(row["benchmark"]), key), _Group.of(table, order, row))
+            asked = (str(row["benchmark"]), key)
+            if asked not in groups:
+                groups[asked] = _Group.of(table, order, row)
+            group = groups[asked]
             _check(group.points @ sighted, group.points @ blind, row)
         except (OSError, ValueError) as error:
             problems.append(Problem(place=place.parent, why=str(error), cell=cell_of(row)))

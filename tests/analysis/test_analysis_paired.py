@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_store import answer, fill
+from fake_store import answer, fill, forget_credits
 from scipy.stats import t as student
 from simulated import credits_of
 
@@ -247,6 +247,7 @@ def test_a_store_without_credits_says_how_to_make_them(tmp_path: Path) -> None:
     """The first ten evaluations by name, and one command for all sixteen."""
     fill(tmp_path, ("siglip",))
     fill(tmp_path, ("clip",))
+    forget_credits(tmp_path)
     command = [sys.executable, "-m", "analysis.power", "--store", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
