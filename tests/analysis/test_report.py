@@ -209,6 +209,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_long_lists_are_cut_short(tmp_path: Path) -> None:
     fill(tmp_path, ("clip",))
     fill(tmp_path, ("siglip",))
+    forget_credits(tmp_path)
     for number in range(12):
         (tmp_path / "evaluate" / f"{number:064x}").mkdir()
     notes = _gather(tmp_path).notes
