@@ -77,10 +77,7 @@ class Answers:
         return Sum(value=value, weights=weights)
 
     def estimate_score(self, one: Sum) -> Estimate:
-        """A mean of scores with Wilson's interval at the number of questions that its variance is that of.
-
-        For one model on one benchmark it is the interval of its manifest, but for what is rounded there.
-        """
+        """A mean of scores with Wilson's interval, at as many questions as would have its variance."""
         found = self._variance(one)
         if found is None:
             return Estimate(score=one.value)

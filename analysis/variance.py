@@ -28,7 +28,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import root_scalar
 from scipy.special import ndtri, stdtr, stdtrit
 
 from analysis.units import Credits
@@ -132,6 +131,8 @@ class Variance:
         wanted = abs(difference) / self.error
         if not self.seeds_freedom:
             return max(2 * float(stdtr(self.questions_freedom, -wanted)), SMALLEST)
+
+        from scipy.optimize import root_scalar  # loads as long as all else of scipy, and no figure needs it
 
         def missing(logarithm: float) -> float:
             return self.quantile(math.exp(logarithm) / 2) - wanted
