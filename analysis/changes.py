@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.answers import UNKNOWN, Answers, Sum, add, mean_of
+from analysis.errors import AnalysisError
 from analysis.lines import DESIGN, Line
 from analysis.style import LOOKS
 
@@ -40,8 +41,12 @@ class Change:
 
 
 def find_changes(lines: Sequence[Line], answers: Answers) -> list[Change]:
-    """Every pair of `lines` that differ in freezing alone, by supervision, with the `answers` of own ones."""
-    frozen = {pair_of(line): line for line in lines if line.design["vision"] == "frozen"}
+    """Every pair of `lines` that differ in freezing alone, by supervision, with the `answers` of own ones.
+
+    Raises:
+        AnalysisError: if one of them has several frozen models to be compared with.
+    """
+    frozen = _frozen_of_pairs(lines)
     changes = []
     for line in lines:
         before = frozen.get(pair_of(line))
@@ -64,6 +69,23 @@ def find_changes(lines: Sequence[Line], answers: Answers) -> list[Change]:
         )
     kinds = list(LOOKS)
     return sorted(changes, key=lambda one: (one.source != "published", kinds.index(one.supervision)))
+
+
+def _frozen_of_pairs(lines: Sequence[Line]) -> dict[tuple[str, ...], Line]:
+    unfrozen = {pair_of(line) for line in lines if line.design["vision"] != "frozen"}
+    found: dict[tuple[str, ...], Line] = {}
+    twice: list[str] = []
+    for line in lines:
+        pair = pair_of(line)
+        if line.design["vision"] == "frozen" and pair in unfrozen:
+            twice += [found[pair].label, line.label] if pair in found else []
+            found[pair] = line
+    if twice:
+        raise AnalysisError(
+            f"several frozen models for one pair: {', '.join(dict.fromkeys(twice))}; choose among them with "
+            "--runs"
+        )
+    return found
 
 
 def _percent(before: Line, after: Line, name: str, answers: Answers) -> Sum:

@@ -12,11 +12,17 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
+from analysis.missing import cells_of_models, command_lines, fill_notes, lacking
 from analysis.results import AXES, GENERATE, choose, open_store, parts, read_results
 from analysis.seeds import with_answers
-from analysis.units import UNITS_FILE, Credits, read_units
+from analysis.text import cut_short
+from analysis.units import UNITS_FILE, Credits, Problem, read_units
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
+MOST = 10
+"""Evaluations or notes of one kind that are named; of the others there is the number."""
+AGAIN = "make them again (a directory with a damaged file counts as made: remove it first):"
+"""Planning goes by manifests, and theirs are whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,9 @@ def read_lines(
     """
     frame = read_frame(store, only, runs=runs, both=both, proxy=proxy, hints=hints)
     own = with_answers(own_lines(frame, as_published=both), frame, lambda: _credits(frame, store))
-    for note in own.notes:
+    wanted = [name for names in own.benchmarks.values() for name in names]
+    gaps = fill_notes("benchmarks of some runs", cells_of_models(frame, lacking(frame, wanted)))
+    for note in (*cut_short(own.notes, MOST), *gaps):
         print(f"note: {note}", file=sys.stderr)
     if not any(line.points for line in own.lines):
         raise AnalysisError("no run has all benchmarks of any category, so there is no mean to show")
@@ -95,7 +103,7 @@ def _credits(frame: pd.DataFrame, store: str | None) -> tuple[Credits, ...]:
         units = read_units(place, frame)
     if units.problems:
         print(f"warning: {_count(len(units.problems))} without credits of single questions:", file=sys.stderr)
-        print(*(f"  - {problem}" for problem in units.problems), sep="\n", file=sys.stderr)
+        print(*problem_lines(units.problems), sep="\n", file=sys.stderr)
     return units.credits
 
 
@@ -137,7 +145,7 @@ def read_credits(
     with open_store(store, (UNITS_FILE,)) as place:
         frame = _read_chosen(place, store, only, runs=runs, both=False, proxy=proxy, hints=hints)
         units = read_units(place, frame)
-    problems = "\n".join(f"  - {problem}" for problem in units.problems)
+    problems = "\n".join(problem_lines(units.problems))
     if required and not units.credits:
         raise AnalysisError(f"no evaluation has the credits of its questions:\n{problems}")
     if problems:
@@ -145,6 +153,18 @@ def read_credits(
             f"warning: {_count(len(units.problems))} without credits, left out:\n{problems}", file=sys.stderr
         )
     return frame, units.credits
+
+
+def problem_lines(problems: Sequence[Problem]) -> list[str]:
+    """Evaluations without credits, the first by name, and the commands that make all of them again."""
+    if not problems:
+        return []
+    commands = command_lines(problem.cell for problem in problems)
+    return [*_first(problems), f"  {AGAIN}", *(f"    {command}" for command in commands)]
+
+
+def _first(problems: Sequence[object]) -> list[str]:
+    return [f"  - {line}" for line in cut_short([str(problem) for problem in problems], MOST)]
 
 
 def _read_chosen(
@@ -161,7 +181,7 @@ def _read_chosen(
     results = read_results(place, proxy=proxy, answering=answering)
     if results.problems:
         print(f"warning: {_count(len(results.problems))} could not be read, left out:", file=sys.stderr)
-        print(*(f"  - {problem}" for problem in results.problems), sep="\n", file=sys.stderr)
+        print(*_first(results.problems), sep="\n", file=sys.stderr)
     if results.superseded:
         print(
             f"note: {_count(results.superseded)} left out for newer ones of the same model", file=sys.stderr

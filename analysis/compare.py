@@ -20,15 +20,13 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 import pandas as pd
 
 from analysis.command import add_store_options, chosen_axes, first_look, read_credits
+from analysis.designs import AXES
 from analysis.errors import AnalysisError
-from analysis.lines import DESIGN
 from analysis.paired import LEVELS, Comparison, compare
 from analysis.published import CATEGORIES
 from analysis.results import choose
 from analysis.style import write_csv
-from analysis.text import align
-
-VARYING = ("encoder", *DESIGN)
+from analysis.text import align, p_value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +64,7 @@ def design_of(frame: pd.DataFrame, text: str) -> list[str]:
         AnalysisError: if it chooses several designs; says by which axes to choose among them.
     """
     part = choose(frame, chosen_axes(text.split(",")))
-    varying = {axis: sorted(set(part[axis].astype(str))) for axis in VARYING if part[axis].nunique() > 1}
+    varying = {axis: sorted(set(part[axis].astype(str))) for axis in AXES if part[axis].nunique() > 1}
     if varying:
         choices = "; ".join(f"{axis}: {', '.join(values)}" for axis, values in varying.items())
         axis, values = next(iter(varying.items()))
@@ -94,8 +92,8 @@ def _text(comparison: Comparison, first: str, second: str, seeds: tuple[int, int
                     f"{one.second:.1f}",
                     f"{one.difference:+.1f}",
                     f"[{one.low:+.1f}, {one.high:+.1f}]",
-                    _p(one.p),
-                    _p(one.p_holm),
+                    p_value(one.p),
+                    p_value(one.p_holm),
                 ]
             )
     notes = [f"note: {note}" for note in comparison.notes]
@@ -104,10 +102,6 @@ def _text(comparison: Comparison, first: str, second: str, seeds: tuple[int, int
     words = [f"{count} seed{'s' if count != 1 else ''}" for count in seeds]
     head = f"A: {first} ({words[0]})\nB: {second} ({words[1]})\n"
     return "\n".join([head, align(rows), *notes])
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from analysis.errors import AnalysisError
 from analysis.lines import Line
 from analysis.material import Material
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.published_tables import connector_scores
-from analysis.results import open_store
+from analysis.results import MANIFEST, open_store
 from analysis.settings import Connector, read_connectors
 from analysis.statistics import mean
-from analysis.table_command import AVERAGE, TableCommand, none_to_show, own_lines_of, published_scores, row_of
+from analysis.table_command import TableCommand, none_to_show, own_lines_of, published_scores, row_of
 from analysis.tabulation import Row
 
 
@@ -45,8 +45,8 @@ def own_connector_rows(
         what = "has a sixteenth of the usual visual tokens" if reduced else "has all visual tokens"
         raise none_to_show(command.name, what, command.fill)
     return tuple(
-        row_of(line, f"{line.design['connector']}{_details(connector)}", group=_group(line))
-        for line, connector in sorted(lines, key=lambda pair: _group(pair[0]))
+        row_of(line, f"{line.design['connector']}{_details(connector)}", group=group_of(line))
+        for line, connector in sorted(lines, key=lambda pair: group_of(pair[0]))
     )
 
 
@@ -59,7 +59,7 @@ def lines_with_connectors(
         AnalysisError: if models of one line have different connectors.
     """
     lines = own_lines_of(material)
-    with open_store(options.store) as store:
+    with open_store(options.store, more=(f"tune/*/{MANIFEST}",)) as store:
         connectors = read_connectors(store, sorted({run for line in lines for run in line.runs}))
     mixed = [line.label for line in lines if len({connectors[run] for run in line.runs}) > 1]
     if mixed:
@@ -70,7 +70,8 @@ def lines_with_connectors(
     return [(line, connectors[line.runs[0]]) for line in lines]
 
 
-def _group(line: Line) -> str:
+def group_of(line: Line) -> str:
+    """What a line shares with those whose connectors it is compared with."""
     others = [line.design[axis] for axis in ("adapter", "vision", "instruct", "llm")]
     return " ".join([line.encoder, *others])
 

@@ -20,6 +20,7 @@ from analysis.command import add_store_options, first_look, read_frame
 from analysis.errors import AnalysisError
 from analysis.lines import Point, own_lines
 from analysis.style import write_csv
+from analysis.text import align
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "CV-Bench 2D": ("cvbench_2d",),
@@ -71,7 +72,7 @@ def score_runs(frame: pd.DataFrame) -> pd.DataFrame:
     if not whole:
         raise AnalysisError(
             f"no model was evaluated on both halves of CV-Bench ({len(counts)} on one of them); ask both:\n"
-            "  python run.py scale=paper benchmarks.paper.include=[cvbench_2d,cvbench_3d] data=FOLDER"
+            "  python run.py scale=paper 'benchmarks.paper.include=[cvbench_2d,cvbench_3d]' data=FOLDER"
         )
     if len(counts) > len(whole):
         print(f"note: models left out for want of one half: {len(counts) - len(whole)}", file=sys.stderr)
@@ -104,10 +105,7 @@ def _text(table: pd.DataFrame) -> str:
             f"{one.score:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in of_run.loc[[*COLUMNS]].itertuples()
         ]
         rows.append([last["run"], last["seeds"], *cells, f"{last['blind']:.1f}", f"{last['chance']:.1f}"])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return align(rows)
 
 
 if __name__ == "__main__":

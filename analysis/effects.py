@@ -30,7 +30,7 @@ from analysis.grid_model import Column, GridModel, interaction_columns, levels_o
 from analysis.paired import AVERAGE, holm
 from analysis.published import CATEGORIES, benchmarks, recipe_models
 from analysis.style import write_csv
-from analysis.text import align
+from analysis.text import align, p_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +94,11 @@ def effects_of(frame: pd.DataFrame, *, interactions: bool = True) -> Effects:
         interactions: whether each pair of axes is tried, one pair at a time beside all main effects.
 
     Raises:
-        AnalysisError: if no axis varies.
+        AnalysisError: if no run has all benchmarks, or no axis varies.
     """
     table, runs, categories, notes = _whole(frame)
+    if table.empty:
+        raise AnalysisError("\n  ".join(["no run has all benchmarks, so that none can be compared", *notes]))
     axes = [axis for axis in AXES if runs[axis].nunique() > 1]
     if not axes:
         raise AnalysisError("all runs have the same design, so that no axis has an effect to estimate")
@@ -242,7 +244,7 @@ def _text(found: Effects, *, every: bool) -> str:
         rows = [[CATEGORIES.get(score, score), "against", "effect", "95 % interval", "p (Holm)"]]
         for one in shown:
             low_high = f"[{one.low:+.1f}, {one.high:+.1f}]"
-            rows.append([one.effect, one.against, f"{one.points:+.1f}", low_high, f"{one.p_holm:.3f}"])
+            rows.append([one.effect, one.against, f"{one.points:+.1f}", low_high, p_value(one.p_holm)])
         hidden = len(here) - len(shown)
         more = f"\n{hidden} interactions are not resolved; --all shows them" if hidden else ""
         blocks.append(align(rows) + more)

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.variance import Values, Variance
+from analysis.variance import NEGLIGIBLE, Values, Variance
 
 TOLERANCE = 1e-8
 
@@ -86,10 +86,11 @@ class GridModel:
         over_benchmarks = float(each.var(ddof=1)) / benchmarks if benchmarks > 1 else 0.0
         run, rest = self._noise
         share = float(weights @ weights)
-        return float(each.mean()), Variance(
+        points = float(each.mean())
+        return points if abs(points) > NEGLIGIBLE else 0.0, Variance(
             questions=max(over_benchmarks - share * rest, 0.0),
             questions_freedom=max(benchmarks - 1, 1),
-            seeds=share * run,
+            seeds=max(share * run, NEGLIGIBLE),  # scores may be equal, such as 100 of all
             seeds_freedom=self.freedom,
             training=share * max(run - rest, 0.0),
         )

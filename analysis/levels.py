@@ -12,7 +12,7 @@ from analysis.statistics import Estimate, mean
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One benchmark over all models of a source."""
+    """One benchmark over the models of a source: if any was asked without the image, those that were."""
 
     benchmark: str
     category: str
@@ -45,6 +45,8 @@ def find_levels(lines: Sequence[Line], groups: Mapping[str, Sequence[str]], answ
             having = [line for line in lines if name in line.scores]
             if not having:
                 continue
+            # A mean without the image is of the same models as the mean with it.
+            having = [line for line in having if line.scores[name].blind is not None] or having
             points = [line.scores[name] for line in having]
             scores = [point.estimate.score for point in points]
             blind = [point.blind for point in points if point.blind is not None]

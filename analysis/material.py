@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from analysis.answers import NO_ANSWERS, Answers
-from analysis.command import Hints, add_store_options, first_look, read_lines
+from analysis.command import Hints, add_store_options, chosen_axes, first_look, read_lines
 from analysis.lines import DESIGN, Line, OwnLines
-from analysis.missing import cells_of, fill_notes
+from analysis.missing import Cell
 from analysis.published import CATEGORIES
+from analysis.results import GENERATE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,13 @@ class Material:
     own: OwnLines | None
     both: bool
     """Whether own numbers stand beside published ones."""
+    way: Mapping[str, str] = field(default_factory=dict)
+    """What all own runs share besides the axes of their lines: `proxy`, `answering`."""
+
+    def cells_of(self, line: Line, **changes: str) -> list[Cell]:
+        """The runs of the own `line`, one per seed, with `changes` of single axes."""
+        axes = {"encoder": line.encoder, "scale": line.scale, **line.design, **self.way, **changes}
+        return [{**axes, "seed": str(seed)} for seed in line.seeds]
 
     @property
     def published(self) -> tuple[Line, ...]:
@@ -108,7 +115,7 @@ def read_material(
         proxy=options.proxy,
         hints=Hints(program=f"python analysis/{command.script}", fill=command.fill),
     )
-    _tell_gaps(own)
+    way = {"proxy": f"{options.proxy:g}", "answering": chosen_axes(options.only).get("answering", GENERATE)}
     title = f"Own results at the paper's scale, {command.beside}" if options.both else _title(own)
     return Material(
         lines=(*lines, *own.lines),
@@ -116,15 +123,8 @@ def read_material(
         subtitle=_subtitle(own.lines),
         own=own,
         both=options.both,
+        way=way,
     )
-
-
-def _tell_gaps(own: OwnLines) -> None:
-    """Say which command evaluates runs on what they lack."""
-    ids = [name for names in own.benchmarks.values() for name in names]
-    gaps = [line for line in own.lines if any(name not in line.scores for name in ids)]
-    for note in fill_notes("benchmarks of some runs", [cell for line in gaps for cell in cells_of(line)]):
-        print(f"note: {note}", file=sys.stderr)
 
 
 def _title(own: OwnLines) -> str:

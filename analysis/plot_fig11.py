@@ -8,7 +8,7 @@ python analysis/plot_fig11.py --both        own results at the paper's scale bes
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
@@ -22,13 +22,12 @@ from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.missing import cells_of, fill_notes
-from analysis.published import CATEGORIES, mixture_ratios, ratio_models
-from analysis.statistics import Estimate
+from analysis.missing import fill_notes
+from analysis.published import mixture_ratios, ratio_models
+from analysis.ranks import COLUMNS, estimate_of
 from analysis.style import LOOKS, new_figure
 from analysis.text import align
 
-COLUMNS: Mapping[str, str] = {**CATEGORIES, "average": "Average"}
 COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33")
 """Of the categories of data: after Tol, light, and none of those of supervision."""
 PREFIX = "ratio_"
@@ -125,7 +124,7 @@ def _draw_scores(axes: Axes, lines: Sequence[tuple[str, Line]], name: str, *, bo
     axes.tick_params(axis="both", length=0, labelsize=6.5)
     axes.spines["left"].set_visible(False)
     for mixture, line in lines:
-        estimate = _estimate(line, name)
+        estimate = estimate_of(line, name)
         if estimate is None:
             continue
         pale = both and line.source == "published"
@@ -157,12 +156,6 @@ def _draw_scores(axes: Axes, lines: Sequence[tuple[str, Line]], name: str, *, bo
     axes.margins(x=0.25)
 
 
-def _estimate(line: Line, name: str) -> Estimate | None:
-    if name == "average":
-        return line.average
-    return line.points[name].estimate if name in line.points else None
-
-
 def _to_frame(lines: Sequence[tuple[str, Line]], ratios: pd.DataFrame) -> pd.DataFrame:
     """One row per mixture, model and column, with the shares of the mixture."""
     return pd.DataFrame(
@@ -183,7 +176,7 @@ def _to_frame(lines: Sequence[tuple[str, Line]], ratios: pd.DataFrame) -> pd.Dat
             }
             for mixture, line in lines
             for name in COLUMNS
-            for estimate in [_estimate(line, name)]
+            for estimate in [estimate_of(line, name)]
         ]
     )
 
@@ -191,7 +184,7 @@ def _to_frame(lines: Sequence[tuple[str, Line]], ratios: pd.DataFrame) -> pd.Dat
 def _table(lines: Sequence[tuple[str, Line]]) -> list[list[str]]:
     rows = [["mixture", "source", "model", *COLUMNS.values()]]
     for mixture, line in lines:
-        cells = [f"{each.score:.2f}" if (each := _estimate(line, name)) else "-" for name in COLUMNS]
+        cells = [f"{each.score:.2f}" if (each := estimate_of(line, name)) else "-" for name in COLUMNS]
         rows.append([mixture, line.source, line.encoder, *cells])
     return rows
 
@@ -202,7 +195,7 @@ def _notes(material: Material, lines: Sequence[tuple[str, Line]], ratios: pd.Dat
         cell
         for name in ratios.index
         if own and str(name) not in {mixture for mixture, _ in own}
-        for cell in cells_of(own[0][1], instruct=f"{PREFIX}{name}")
+        for cell in material.cells_of(own[0][1], instruct=f"{PREFIX}{name}")
     ]
     sums = [f"{name} to {total:g}" for name, total in ratios.sum(axis=1).round(2).items() if total != 100]
     odd = (

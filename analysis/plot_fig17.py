@@ -27,7 +27,7 @@ from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.heatmap import draw_cells, name_columns, rule
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.missing import Cell, cells_of, fill_notes
+from analysis.missing import Cell, fill_notes
 from analysis.published import CATEGORIES, benchmark_titles, benchmarks, recipe_models
 from analysis.statistics import Estimate, mean
 from analysis.style import LOOKS, new_figure, supervision_handles
@@ -230,13 +230,13 @@ def _missing(material: Material) -> tuple[str, ...]:
     for line in own:
         visions = {other.design["vision"] for other in own if pair_of(other) == pair_of(line)}
         if "frozen" not in visions:
-            cells += cells_of(line, vision="frozen")
+            cells += material.cells_of(line, vision="frozen")
         elif (
             visions == {"frozen"}
             and line.supervision != "control"
             and (line.design["adapter"], line.design["instruct"]) in paired
         ):
-            cells += cells_of(line, vision="unfrozen")
+            cells += material.cells_of(line, vision="unfrozen")
     return fill_notes("the other model of some pairs", cells)
 
 

@@ -24,10 +24,10 @@ from matplotlib.axes import Axes
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import DESIGN, Line, published_lines, to_frame
 from analysis.material import Material
-from analysis.missing import Cell, cells_of, fill_notes
+from analysis.missing import Cell, fill_notes
 from analysis.published import CATEGORIES, category_only_models, recipe_models
 from analysis.style import LOOKS, new_figure, supervision_handles
-from analysis.text import align
+from analysis.text import align, by_size
 
 Recipe = tuple[str, str]
 """Adapter data and whether the encoder trains."""
@@ -79,10 +79,10 @@ def _recipe(line: Line) -> Recipe:
     return line.design["adapter"], line.design["vision"]
 
 
-def _order(recipe: Recipe) -> tuple[bool, float, str]:
-    """Frozen before unfrozen, less data before more."""
+def _order(recipe: Recipe) -> tuple[bool, tuple[float, str], str]:
+    """Frozen before unfrozen, less data before more, data that have another name last."""
     adapter, vision = recipe
-    return vision != "frozen", float(adapter.removesuffix("M")), vision
+    return vision != "frozen", by_size(adapter), vision
 
 
 def _models(lines: Sequence[Line], recipe: Recipe, kind: str, category: str) -> list[Line]:
@@ -230,7 +230,7 @@ def _own_notes(material: Material) -> tuple[str, ...]:
         if line.supervision != "control":
             for adapter, vision in RECIPES:
                 if (adapter, vision) not in there:
-                    cells += cells_of(line, adapter=adapter, vision=vision)
+                    cells += material.cells_of(line, adapter=adapter, vision=vision)
     pooled = [
         f"{axis} {', '.join(sorted(values))}"
         for axis in DESIGN

@@ -24,8 +24,9 @@ from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
 from analysis.material import Material
-from analysis.missing import Cell, cells_of, fill_notes
-from analysis.published import AVERAGE, CATEGORIES, NAMES, recipe_models
+from analysis.missing import Cell, fill_notes
+from analysis.published import NAMES, recipe_models
+from analysis.ranks import COLUMNS, estimate_of
 from analysis.statistics import Estimate
 from analysis.style import LOOKS, new_figure
 from analysis.text import align
@@ -42,7 +43,6 @@ SETTINGS: Mapping[Setting, str] = {
     ("5m", "unfrozen"): "5M unfrozen",
 }
 """In the order of the figure -> how it calls them."""
-COLUMNS: Mapping[str, str] = {**CATEGORIES, AVERAGE: "Average"}
 BESIDE = 0.2
 """Half the distance of own pairs from published ones; settings are 1 apart."""
 APART = 0.13
@@ -121,18 +121,12 @@ def _cells(material: Material) -> Cells:
     return cells
 
 
-def _estimate(line: Line | None, name: str) -> Estimate | None:
-    if line is None or name not in line.points:
-        return line.average if line is not None and name == AVERAGE else None
-    return line.points[name].estimate
-
-
 def _gap(pair: Sequence[Line | None], name: str, answers: Answers) -> Estimate | None:
     """First less second; of own results with an interval, from answers to the same questions."""
     scores = [
         answers.score(line.runs, name, estimate.score)
         for line in pair
-        if line and (estimate := _estimate(line, name))
+        if line and (estimate := estimate_of(line, name))
     ]
     return answers.estimate(add(scores[0], scores[1].times(-1))) if len(scores) == 2 else None
 
@@ -140,7 +134,7 @@ def _gap(pair: Sequence[Line | None], name: str, answers: Answers) -> Estimate |
 def _draw_pair(
     axes: Axes, x: float, pair: Sequence[Line | None], name: str, gap: Estimate | None, *, pale: bool
 ) -> None:
-    found = [(line, _estimate(line, name)) for line in pair]
+    found = [(line, estimate_of(line, name) if line else None) for line in pair]
     estimates = [(line, estimate) for line, estimate in found if line and estimate]
     alpha = 0.4 if pale else 1.0
     bars = any(estimate.low is not None for _, estimate in estimates)
@@ -202,7 +196,7 @@ def _to_frame(cells: Cells, answers: Answers) -> pd.DataFrame:
     rows = []
     for (source, setting, encoder), line in cells.items():
         for name in COLUMNS:
-            estimate = _estimate(line, name)
+            estimate = estimate_of(line, name)
             gap = _gap([cells.get((source, setting, other)) for other in PAIR], name, answers)
             rows.append(
                 {
@@ -266,7 +260,7 @@ def _missing(material: Material, cells: Cells) -> tuple[str, ...]:
         for setting in SETTINGS
         for encoder in PAIR
         if own and ("own", setting, encoder) not in cells
-        for cell in cells_of(own[0], encoder=encoder, instruct=setting[0], vision=setting[1])
+        for cell in material.cells_of(own[0], encoder=encoder, instruct=setting[0], vision=setting[1])
     ]
     return fill_notes("settings of the figure", lacking)
 

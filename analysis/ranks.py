@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.lines import Line
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.statistics import Estimate
 from analysis.text import align
 
-AVERAGE = "average"
 COLUMNS: Mapping[str, str] = {**CATEGORIES, AVERAGE: "Average"}
-"""What lines are ranked in -> how tables call it."""
+"""What figures show of a line -> how they call it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +48,18 @@ def rank(lines: Sequence[Line]) -> list[Ranked]:
     """Places of `lines` among themselves, from the best average to the worst; those without one come last."""
     places: list[dict[str, Place]] = [{} for _ in lines]
     for name in COLUMNS:
-        found = [(index, estimate) for index, line in enumerate(lines) if (estimate := _estimate(line, name))]
-        for index, estimate in found:
-            places[index][name] = _place(estimate, [other for _, other in found])
+        scores = [estimate_of(line, name) for line in lines]
+        found = [estimate for estimate in scores if estimate]
+        for place, estimate in zip(places, scores, strict=True):
+            if estimate:
+                place[name] = _place(estimate, found)
     ranked = [Ranked(line=line, places=found) for line, found in zip(lines, places, strict=True)]
     worst = Place(place=len(lines) + 1)
     return sorted(ranked, key=lambda one: (one.places.get(AVERAGE, worst).place, one.line.label))
 
 
-def _estimate(line: Line, name: str) -> Estimate | None:
+def estimate_of(line: Line, name: str) -> Estimate | None:
+    """The score of `line` in one of `COLUMNS`; none where it has none."""
     if name == AVERAGE:
         return line.average
     return line.points[name].estimate if name in line.points else None
@@ -93,7 +95,7 @@ def ranks_to_frame(ranked: Sequence[Ranked]) -> pd.DataFrame:
             }
             for one in ranked
             for name in COLUMNS
-            for place, estimate in [(one.places.get(name), _estimate(one.line, name))]
+            for place, estimate in [(one.places.get(name), estimate_of(one.line, name))]
         ]
     ).astype({"place": "Int64", "first": "Int64", "last": "Int64"})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import AnalysisError
+from analysis.results import MANIFEST
 
 FULL_SIDE: Mapping[str, int] = {"lab": 4, "mini": 24, "paper": 24}
 """Scale -> visual tokens per side that an image has unless a study brings them down."""
@@ -43,7 +44,7 @@ def read_connectors(store: Path, runs: Iterable[str]) -> dict[str, Connector]:
     found: dict[str, Connector] = {}
     faults = []
     for run in runs:
-        path = store / "tune" / run / "manifest.json"
+        path = store / "tune" / run / MANIFEST
         try:
             found[run] = _connector(json.loads(path.read_bytes())["recipe"]["connector"])
         except (OSError, ValueError, KeyError, TypeError) as error:

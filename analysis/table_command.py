@@ -11,7 +11,8 @@ from pathlib import Path
 from analysis.errors import AnalysisError
 from analysis.lines import Line
 from analysis.material import Material, add_source_options, read_material, refuse_idle_options
-from analysis.published import AVERAGE, CATEGORIES, benchmark_names, benchmarks
+from analysis.published import AVERAGE, benchmark_names, benchmarks
+from analysis.ranks import COLUMNS
 from analysis.results import ROOT
 from analysis.statistics import Estimate
 from analysis.style import write_csv, write_text
@@ -151,7 +152,7 @@ def _table(command: TableCommand, options: argparse.Namespace) -> Table:
 
 def category_columns(_: Material) -> Mapping[str, str]:
     """The four categories and their mean."""
-    return {**CATEGORIES, AVERAGE: "Average"}
+    return COLUMNS
 
 
 def benchmark_columns(material: Material) -> Mapping[str, str]:

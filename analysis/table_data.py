@@ -19,10 +19,10 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 
 from analysis.lines import published_lines
 from analysis.material import Material
-from analysis.published import CATEGORIES, ratio_models
+from analysis.published import ratio_models
 from analysis.published_tables import balance_models, mix_scores
+from analysis.ranks import COLUMNS
 from analysis.table_command import (
-    AVERAGE,
     TableCommand,
     category_columns,
     own_lines_of,
@@ -51,7 +51,7 @@ def _published() -> tuple[Row, ...]:
         Row(
             label=str(row["mix"]),
             group=MIXTURES,
-            scores=published_scores({name: float(row[name]) for name in (*CATEGORIES, AVERAGE)}),
+            scores=published_scores({name: float(row[name]) for name in COLUMNS}),
         )
         for row in mix_scores().to_dict(orient="records")
     ]

@@ -19,11 +19,10 @@ if not __package__:  # run as a script: siblings are found from the project's fo
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from analysis.material import Material
-from analysis.published import scored
+from analysis.published import AVERAGE, scored
 from analysis.published_tables import ensemble_scores
 from analysis.statistics import mean
 from analysis.table_command import (
-    AVERAGE,
     TableCommand,
     benchmark_columns,
     none_to_show,

@@ -17,7 +17,7 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.connector_rows import lines_with_connectors
+from analysis.connector_rows import group_of, lines_with_connectors
 from analysis.material import Material
 from analysis.published_tables import sva_ablation
 from analysis.settings import Connector
@@ -51,7 +51,7 @@ def _published() -> tuple[Row, ...]:
 
 
 def _own(material: Material, options: argparse.Namespace) -> tuple[Row, ...]:
-    """Every SVA of the most frequent encoders; which knob a row turns, its label says."""
+    """Every SVA with all visual tokens, those that differ in nothing else together."""
     lines = [
         (line, connector)
         for line, connector in lines_with_connectors(material, options)
@@ -59,7 +59,7 @@ def _own(material: Material, options: argparse.Namespace) -> tuple[Row, ...]:
     ]
     if not lines:
         raise none_to_show(COMMAND.name, "has an SVA", COMMAND.fill)
-    return tuple(row_of(line, _label(connector), group=line.encoder) for line, connector in lines)
+    return tuple(row_of(line, _label(connector), group=group_of(line)) for line, connector in lines)
 
 
 def _label(connector: Connector) -> str:

@@ -19,8 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
+from analysis.missing import Cell, cell_of
 from analysis.published import to_points
-from analysis.remedies import command_of
 
 UNITS_FILE = "units.arrow"
 """What an evaluation keeps beside its manifest."""
@@ -66,14 +66,27 @@ class Credits:
         return sums.reshape(*credits.shape[:-1], count)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """An evaluation without usable credits."""
+
+    place: Path
+    """Its directory."""
+    why: str
+    cell: Cell
+    """The run that makes it."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.why}"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Units:
     """What `read_units` found."""
 
     credits: tuple[Credits, ...]
     """By benchmark; a benchmark comes once for each set of questions that its runs were asked."""
-    problems: tuple[str, ...]
-    """Evaluations without usable credits: where, why, and what to do."""
+    problems: tuple[Problem, ...]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per run, benchmark and unit; texts are categoricals, credits of single precision."""
@@ -92,7 +105,7 @@ def read_units(store: Path, frame: pd.DataFrame) -> Units:
     """
     layouts: dict[bytes, tuple[bytes, NDArray[np.intp]]] = {}
     groups: dict[tuple[str, bytes], _Group] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for record in frame.sort_values(["benchmark", "run"]).to_dict(orient="records"):
         row = {str(name): value for name, value in record.items()}
         place = store / "evaluate" / str(row["digest"]) / UNITS_FILE
@@ -106,7 +119,7 @@ def read_units(store: Path, frame: pd.DataFrame) -> Units:
             group = groups[asked]
             _check(group.points @ sighted, group.points @ blind, row)
         except (OSError, ValueError) as error:
-            problems.append(f"{place.parent}: {error}; make it again: {command_of(row)}")
+            problems.append(Problem(place=place.parent, why=str(error), cell=cell_of(row)))
             continue
         group.runs.append(str(row["run"]))
         group.sighted.append(sighted)

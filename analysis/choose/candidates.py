@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from analysis.choose.costs import Cost, grid_words, planned_cost
+from analysis.choose.costs import Cost, planned_cost
 from analysis.choose.untried import Levels, find_gaps
 from analysis.draws import draw_training
 from analysis.findings.contrasts import Change
 from analysis.findings.evidence import UNSTATED, Model, published_evidence
 from analysis.findings.hypotheses import FIGURE_6
 from analysis.lines import DESIGN
+from analysis.missing import command_of
 from analysis.standing import Belief
 from analysis.statistics import Estimate
 from analysis.variance import Values
-
-RUN = "python run.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +71,7 @@ def published_pool(measure: str, only: Mapping[str, str], gpu: str) -> Pool:
     candidates = []
     for model in models:
         design = {**model.design, **{a: c for a, c in FIGURE_6.items() if model.design[a] == UNSTATED}}
-        command = _command(model.encoder, design)
+        command = command_of({"encoder": model.encoder, **design, "scale": "paper", "seed": "0"})
         candidates.append(
             Candidate(
                 label=choice_name(model.encoder, model.design),
@@ -100,7 +98,7 @@ def published_pool(measure: str, only: Mapping[str, str], gpu: str) -> Pool:
         [model.means[measure] for model in stated],
         [1] * len(stated),
         noise**2,
-        lambda levels: _command(levels["encoder"], levels),
+        lambda levels: command_of({**levels, "scale": "paper", "seed": "0"}),
     )
     return Pool(
         source="published",
@@ -157,14 +155,3 @@ def has_choices(model: Model, only: Mapping[str, str]) -> bool:
     """Whether a published model has all the choices `only`."""
     known = {"encoder": model.encoder, "scale": "paper", **model.design}
     return all(known.get(axis) == choice for axis, choice in only.items())
-
-
-def _command(encoder: str, design: Mapping[str, str]) -> str:
-    encoders = encoder.split("+")
-    words = [
-        "scale=paper",
-        f"encoder={encoder if len(encoders) == 1 else '[' + ','.join(encoders) + ']'}",
-        *(f"{axis}={design[axis]}" for axis in DESIGN),
-        *grid_words(encoders, design["connector"], "paper"),
-    ]
-    return f"{RUN} {shlex.join(words)}"

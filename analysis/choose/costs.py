@@ -29,10 +29,6 @@ from cambrian.sweep.pricing import tune_work
 HOUR = 3600.0
 TRAINING = ("tune", "align")
 """Kinds of stages that train a model, the last one first."""
-SVA_GRIDS: Mapping[str, int] = {"siglip": 24, "convnext": 96}
-"""Encoders whose own grid SVA's 24 queries a side do not divide -> the grid they are interpolated to."""
-SIDE = 24
-"""Tokens along a side of several encoders together, as in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +89,6 @@ def measured_rates(store: Path, runs: Sequence[str]) -> Rates:
         )
         for digest, stage in stages.items()
     )
-
-
-def grid_words(encoders: Sequence[str], connector: str, scale: str) -> list[str]:
-    """Settings without which several real encoders do not fit together; sweeps/table_*.yaml have the same."""
-    if scale == "lab" or len(encoders) == 1:
-        return []
-    side = [f"connector.paper.side={SIDE}"]
-    if not connector.startswith("sva"):
-        return side
-    return side + [f"encoders.{name}.paper.grid={SVA_GRIDS[name]}" for name in encoders if name in SVA_GRIDS]
 
 
 def merged(measured: Cost, planned: Cost | None) -> Cost:

@@ -6,7 +6,6 @@ how two scores vary together.
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,7 +18,6 @@ import pandas as pd
 from analysis.choose.candidates import Candidate, Pool, choice_name, find_untried
 from analysis.choose.costs import (
     Cost,
-    grid_words,
     measured_cost,
     measured_rates,
     merged,
@@ -29,8 +27,8 @@ from analysis.designs import Design, Field, field_of
 from analysis.draws import draw_scores
 from analysis.errors import AnalysisError
 from analysis.findings.evidence import AVERAGE, Evidence, Model, own_evidence
+from analysis.missing import cell_of, command_of
 from analysis.paired import CATEGORY, Target
-from analysis.remedies import command_of
 from analysis.statistics import Estimate, mean
 from analysis.units import Credits
 from analysis.variance import Values, seed_variance
@@ -87,7 +85,7 @@ def own_pool(frame: pd.DataFrame, credits: Sequence[Credits], store: Path, measu
         scores,
         [len(design.runs) for design in field.designs],
         variance,
-        lambda levels: _command({**alike, **levels, "seed": seed}),
+        lambda levels: command_of(cell_of({**alike, **levels, "seed": seed})),
     )
     return Pool(
         source="own",
@@ -145,7 +143,7 @@ def _candidate(
     first = group[0]
     low, high = np.clip(np.quantile(column, [0.025, 0.975]), 0.0, 100.0)
     seed = next(number for number in range(len(group) + 1) if number not in {model.seed for model in group})
-    command = _command({**alike, "encoder": first.encoder, **first.design, "seed": seed})
+    command = command_of(cell_of({**alike, "encoder": first.encoder, **first.design, "seed": seed}))
     return Candidate(
         label=design.label,
         estimate=Estimate(score=score, low=float(low), high=float(high)),
@@ -154,9 +152,3 @@ def _candidate(
         command=command,
         evidence=design.runs,
     )
-
-
-def _command(row: Mapping[str, Any]) -> str:
-    """The command that runs the design of `row` (columns of results.Row), with what its encoders need."""
-    extra = grid_words(str(row["encoder"]).split("+"), str(row["connector"]), str(row["scale"]))
-    return shlex.join([*shlex.split(command_of(row)), *extra])

@@ -20,6 +20,7 @@ from analysis.findings.contrasts import Change, Lead, Narrowing, Resolution, Tre
 from analysis.findings.evidence import AVERAGE
 from analysis.findings.image_use import BlindLead, SmallGain
 from analysis.findings.terms import Contrast
+from analysis.missing import run_command
 
 FINDINGS: Mapping[int, str] = {
     1: "Most benchmarks hardly measure vision.",
@@ -61,7 +62,7 @@ class Hypothesis:
     population: str
     """Which models are compared."""
     fill: str
-    """Words of `python run.py -m` that make runs for it in the lab."""
+    """Words of `python run.py -m` that make runs for it in the lab, or at scale=mini if the lab cannot."""
     sweep: str
     """The same at other scales: the paper's own grids."""
     measure: str = AVERAGE
@@ -80,11 +81,11 @@ class Hypothesis:
     def command(self, scale: str) -> str:
         """Make runs at `scale` that it is tested on; what is there is reused."""
         words = self.fill if scale == "lab" else f"sweep={self.sweep} scale={scale}"
-        return f"python run.py -m {words}"
+        return run_command(words.split(), several=True)
 
 
 _BY_ENCODER = "encoder=clip,siglip,convnext,dinov2,mae"
-_TOGETHER = "'encoder=siglip,clip,convnext,dinov2,[siglip,convnext],[clip,convnext],[siglip,dinov2,convnext]'"
+_TOGETHER = "encoder=siglip,clip,convnext,dinov2,[siglip,convnext],[clip,convnext],[siglip,dinov2,convnext]"
 _SHARED = "combinations share encoders, so the interval is rather too narrow than too wide"
 _CONFOUNDED = "encoders differ in more than this: size, patch and data"
 
@@ -237,7 +238,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         contrast=AddedMember(supervision="self"),
         population="combinations of at least two encoders, without and with one that is self-supervised",
         sweep="table_ensembles",
-        fill="'encoder=[siglip,convnext],[siglip,dinov2,convnext],[clip,convnext],[clip,dinov2,convnext]'",
+        fill="encoder=[siglip,convnext],[siglip,dinov2,convnext],[clip,convnext],[clip,dinov2,convnext]",
         measure=VISION,
         caution=_SHARED,
     ),

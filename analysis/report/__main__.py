@@ -18,7 +18,7 @@ from analysis.command import FIRST_RUN, add_store_options, chosen
 from analysis.errors import AnalysisError
 from analysis.report.content import gather
 from analysis.report.page import render
-from analysis.report.provenance import command_of
+from analysis.report.provenance import report_command
 from analysis.results import MANIFEST, ROOT, open_store, read_results
 from analysis.style import write_bytes
 from analysis.units import UNITS_FILE
@@ -34,8 +34,7 @@ OTHER_STAGES = (*(f"{kind}/*/{MANIFEST}" for kind in KINDS if kind != "evaluate"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report and print where it is; 2 if the choice of results cannot be met."""
     options = _parser().parse_args(arguments)
-    data = None if options.data is None else str(options.data)
-    command = command_of(options.store, options.only, data)
+    command = report_command(options.store, options.only, options.runs, options.data)
     try:
         with open_store(options.store, FILES, OTHER_STAGES) as store:
             results = read_results(store)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.command import AGAIN, MOST
+from analysis.missing import cells_of_models, command_lines, lacking
 from analysis.published import CATEGORIES
-from analysis.remedies import command_of
 from analysis.report.comparison import compare_all, packed
 from analysis.report.costs import Costs, read_costs
 from analysis.report.entries import Entries, read_entries
@@ -22,7 +23,8 @@ from analysis.report.provenance import Provenance, read_provenance
 from analysis.report.sample import Answers, Sample, read_sample, room_for
 from analysis.report.scores import run_rows, score_columns
 from analysis.results import Results
-from analysis.units import Credits, read_units
+from analysis.text import cut_short
+from analysis.units import Credits, Problem, read_units
 from cambrian.errors import UserError
 
 LONGEST_TEXT = 600
@@ -37,8 +39,6 @@ class Gap:
 
     label: str
     benchmarks: tuple[str, ...]
-    command: str
-    """Makes what is missing; what is there is reused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,8 @@ class Content:
     notes: tuple[str, ...]
     """What a reader of the numbers has to know, a sentence each."""
     gaps: tuple[Gap, ...]
+    fill: tuple[str, ...]
+    """Commands that fill all gaps; what is there is reused."""
     findings: Findings
     costs: Costs
     provenance: Provenance
@@ -75,6 +77,7 @@ def gather(store: Path, results: Results, frame: pd.DataFrame, *, command: str, 
     places = {row["digest"]: place for place, row in enumerate(runs)}
     units = read_units(store, frame)
     figure, notes = figure_data(frame, units.credits)
+    gaps = _gaps(frame)
     looks = _looks(units.credits, frame, entries, data)
     reasons = sorted(set(looks.lacking.values()))
     room = SAMPLE_CHARACTERS // max(len(looks.samples), 1)
@@ -93,34 +96,42 @@ def gather(store: Path, results: Results, frame: pd.DataFrame, *, command: str, 
         models=len(runs),
         benchmarks=frame["benchmark"].nunique(),
         answers=int(frame["n"].sum()),
-        notes=(*_notes(store, results, (*units.problems, *looks.problems), entries), *notes),
-        gaps=_gaps(frame, runs),
+        notes=(*_notes(store, results, units.problems, looks.problems, entries), *notes),
+        gaps=tuple(
+            Gap(label=row["label"], benchmarks=gaps[row["digest"]]) for row in runs if row["digest"] in gaps
+        ),
+        fill=tuple(command_lines(cells_of_models(frame, gaps))),
         findings=read_findings(frame, units.credits),
         costs=read_costs(entries, store),
         provenance=read_provenance(entries, command),
     )
 
 
-def _notes(store: Path, results: Results, not_compared: Sequence[str], entries: Entries) -> tuple[str, ...]:
+def _notes(
+    store: Path,
+    results: Results,
+    without_credits: Sequence[Problem],
+    not_shown: Sequence[str],
+    entries: Entries,
+) -> tuple[str, ...]:
     """What could not be read or is not shown; places below the store without what is above it."""
-    notes = [f"could not be read: {problem}" for problem in (*results.problems, *entries.problems)]
+    unread = cut_short([*results.problems, *entries.problems], MOST)
+    notes = [f"could not be read: {problem}" for problem in unread]
     if results.superseded:
         notes.append(f"left out for newer evaluations of the same model: {results.superseded}")
     notes += [f"asked and not scored: {name}: {why}" for name, why in results.unscored.items()]
-    notes += [f"not compared question by question: {problem}" for problem in not_compared]
+    unlike = [*cut_short([str(problem) for problem in without_credits], MOST), *not_shown]
+    notes += [f"not compared question by question: {line}" for line in unlike]
+    if without_credits:
+        commands = command_lines(problem.cell for problem in without_credits)
+        notes.append(f"{AGAIN} {'; '.join(commands)}")
     return tuple(note.replace(f"{store}/", "") for note in notes)
 
 
-def _gaps(frame: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> tuple[Gap, ...]:
-    gaps = []
-    for row in runs:
-        own = frame[frame["run"] == row["digest"]]
-        wanted = set(frame.loc[frame["scale"] == row["design"]["scale"], "benchmark"])
-        missing = tuple(sorted(wanted - set(own["benchmark"])))
-        if missing:
-            command = command_of(own.iloc[0].to_dict())
-            gaps.append(Gap(label=row["label"], benchmarks=missing, command=command))
-    return tuple(gaps)
+def _gaps(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Digest of a model -> benchmarks that others of its scale have and it lacks."""
+    scales = [part for _, part in frame.groupby("scale", sort=True)]
+    return {run: names for part in scales for run, names in lacking(part, part["benchmark"]).items()}
 
 
 @dataclass(frozen=True, kw_only=True)

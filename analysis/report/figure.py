@@ -9,16 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.lines import DESIGN, Line, own_lines, published_lines
+from analysis.command import MOST
+from analysis.designs import AXES
+from analysis.lines import Line, own_lines, published_lines
 from analysis.published import CATEGORIES, NAMES, benchmarks, category_only_models, recipe_models
 from analysis.results import parts
 from analysis.seeds import with_answers
 from analysis.statistics import Estimate
 from analysis.style import LOOKS
+from analysis.text import cut_short
 from analysis.units import Credits
 
-AXES = ("encoder", *DESIGN)
-"""What a line of the figure can be told apart by."""
 DECIMALS = 2
 """Of points in the file; more than any table shows."""
 
@@ -36,7 +37,7 @@ def figure_data(frame: pd.DataFrame, credits: Sequence[Credits]) -> tuple[Data, 
     for scale in sorted(set(frame["scale"])):
         part = frame[frame["scale"] == scale]
         own = with_answers(own_lines(part), part, lambda: credits)
-        notes += [f"{scale}: {note}" for note in own.notes]
+        notes += [f"{scale}: {note}" for note in cut_short(own.notes, MOST)]
         sources.append(_source(f"own {scale}", _name(scale), own.lines, own.benchmarks))
         if scale == "paper" and not parts(part):
             both = with_answers(own_lines(part, as_published=True), part, lambda: credits)

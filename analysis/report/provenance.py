@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -54,16 +55,20 @@ def read_provenance(entries: Entries, command: str) -> Provenance:
     )
 
 
-def command_of(store: str | None, only: Sequence[str], data: str | None) -> str:
+def report_command(
+    store: str | None, only: Sequence[str], runs: PurePath | None, data: PurePath | None
+) -> str:
     """Write the command that makes the report again, without the folders above the places it names."""
-    words = ["python -m analysis.report"]
+    words = ["python", "-m", "analysis.report"]
     if store is not None:
         words += ["--store", name_of(store)]
     if only:
         words += ["--only", *only]
+    if runs is not None:
+        words += ["--runs", name_of(str(runs))]
     if data is not None:
-        words += ["--data", name_of(data)]
-    return " ".join(words)
+        words += ["--data", name_of(str(data))]
+    return shlex.join(words)
 
 
 def name_of(place: str) -> str:

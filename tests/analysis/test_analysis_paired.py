@@ -160,6 +160,32 @@ def test_effects_of_an_unbalanced_grid() -> None:
     assert any("from seeds of 5 designs" in note for note in found.notes)
 
 
+def grid_of(scores: dict[tuple[str, str], float]) -> pd.DataFrame:
+    """Scores of (run, benchmark), of which the run's first letter is its encoder."""
+    axes = {"connector": "concat", "adapter": "0M", "vision": "frozen", "instruct": "737k", "llm": "tiny"}
+    return pd.DataFrame(
+        [
+            {"run": run, "seed": int(run[1]), "encoder": run[0], **axes, "benchmark": name, "score": score}
+            | {"category": "general" if name == "x" else "knowledge"}
+            for (run, name), score in scores.items()
+        ]
+    )
+
+
+def test_equal_scores_have_no_effect_and_no_certain_one() -> None:
+    """Such as a benchmark that all models solve; a p-value is then 1."""
+    runs = ("a0", "a1", "b0", "b1")
+    found = effects.effects_of(grid_of({(run, name): 0.0 for run in runs for name in "xy"}))
+    assert [(one.points, one.p) for one in found.effects] == [(0.0, pytest.approx(1.0))] * 3
+    assert all(one.low < 0 < one.high for one in found.effects)
+
+
+def test_effects_of_runs_that_all_lack_something() -> None:
+    with pytest.raises(AnalysisError, match="no run has all benchmarks") as caught:
+        effects.effects_of(grid_of({("a0", "x"): 50.0, ("b0", "y"): 50.0}))
+    assert "2 of 2 runs are left out" in str(caught.value)
+
+
 def test_effects_of_the_published_table() -> None:
     found = effects.effects_of(effects.published_frame())
     average = {one.effect: one for one in found.effects if one.score == "average"}
@@ -222,13 +248,21 @@ def test_what_is_no_design(
 
 
 def test_a_store_without_credits_says_how_to_make_them(tmp_path: Path) -> None:
+    """The first ten evaluations by name, and one command for all sixteen."""
     fill(tmp_path, ("siglip",))
+    fill(tmp_path, ("clip",))
     forget_credits(tmp_path)
     command = [sys.executable, "-m", "analysis.power", "--store", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "no evaluation has the credits of its questions" in done.stderr
-    assert "make it again: python run.py scale=lab encoder=siglip" in done.stderr
+    lines = done.stderr.splitlines()
+    assert sum(": no units.arrow" in line for line in lines) == 10
+    assert lines[11:] == [
+        "  - and 6 more",
+        "  make them again (a directory with a damaged file counts as made: remove it first):",
+        "    python run.py -m encoder=clip,siglip connector=concat adapter=1.2M vision=frozen instruct=737k",
+    ]
 
 
 def test_statistics_need_no_model_library() -> None:

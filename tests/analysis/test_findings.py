@@ -249,9 +249,12 @@ def test_markdown_has_a_row_for_each(capsys: pytest.CaptureFixture[str]) -> None
     assert "| +2.02 points, no interval |" in printed
 
 
-@pytest.mark.parametrize("words", sorted({one.fill for one in HYPOTHESES}))
-def test_the_commands_that_fill_gaps_can_be_run(words: str) -> None:
-    arguments = shlex.split(words)
+@pytest.mark.parametrize(
+    "command", sorted({one.command(scale) for one in HYPOTHESES for scale in ("lab", "mini", "paper")})
+)
+def test_the_commands_that_fill_gaps_can_be_run(command: str) -> None:
+    assert command.startswith("python run.py -m ")
+    arguments = shlex.split(command)[3:]
     assert read_study(expand_sweeps(sweep_names(arguments), arguments)).recipes
 
 

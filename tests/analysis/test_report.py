@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from analysis.report.__main__ import main
 from analysis.report.content import Content, gather, shortened
 from analysis.report.page import embedded, render
-from analysis.report.provenance import command_of
+from analysis.report.provenance import report_command
 from analysis.results import read_results
 from cambrian.benchmarks.suite import BENCHMARKS, questions
 
@@ -60,7 +60,9 @@ def test_it_counts_what_is_there(content: Content) -> None:
     assert content.answers == 11 * QUESTIONS
     (gap,) = content.gaps
     assert (gap.label, gap.benchmarks) == ("mae", ("lab_count",))
-    assert "encoder=mae connector=concat" in gap.command
+    assert content.fill == (
+        "python run.py encoder=mae connector=concat adapter=1.2M vision=frozen instruct=737k",
+    )
 
 
 def test_costs_are_those_of_all_processes(content: Content) -> None:
@@ -166,11 +168,12 @@ def test_equal_stores_give_equal_bytes_wherever_they_are(store: Path, tmp_path: 
 
 
 def test_the_command_names_no_private_folder() -> None:
-    assert command_of(None, [], None) == "python -m analysis.report"
-    assert command_of("runs/fig6", ["encoder=mae"], "/home/me/data") == (
-        "python -m analysis.report --store runs/fig6 --only encoder=mae --data .../data"
+    assert report_command(None, [], None, None) == "python -m analysis.report"
+    assert report_command("my runs", ["encoder=mae"], Path("list.txt"), Path("/home/me/data")) == (
+        "python -m analysis.report --store 'my runs' --only encoder=mae --runs list.txt --data .../data"
     )
-    assert command_of("s3://key:secret@bucket/x?key=secret", [], None).endswith("--store s3://bucket/x")
+    secret = report_command("s3://key:secret@bucket/x?key=secret", [], None, None)
+    assert secret == "python -m analysis.report --store s3://bucket/x"
 
 
 def test_means_are_of_models_that_answered_everything(content: Content) -> None:
@@ -197,6 +200,22 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "could not be read: tune/111111111111: No such file or directory" in notes
     without = [note for note in notes if note.startswith("not compared question by question:")]
     assert len(without) == 8 and not any(str(tmp_path) in note for note in notes)
+    (again,) = [note for note in notes if note.startswith("make them again")]
+    assert again.endswith(
+        ": python run.py encoder=clip connector=concat adapter=1.2M vision=frozen instruct=737k"
+    )
+
+
+def test_long_lists_are_cut_short(tmp_path: Path) -> None:
+    fill(tmp_path, ("clip",))
+    fill(tmp_path, ("siglip",))
+    forget_credits(tmp_path)
+    for number in range(12):
+        (tmp_path / "evaluate" / f"{number:064x}").mkdir()
+    notes = _gather(tmp_path).notes
+    assert sum(note.startswith("could not be read: evaluate/") for note in notes) == 10
+    assert "could not be read: and 2 more" in notes
+    assert "not compared question by question: and 6 more" in notes
 
 
 def test_first_looks_stay_out_of_the_scores_but_count_as_costs(tmp_path: Path) -> None:
@@ -238,6 +257,7 @@ def test_an_empty_store_shows_the_published_numbers(
     assert "make some: python run.py -m" in capsys.readouterr().err
     page = out.read_text()
     assert "There are no results in this store yet." in page and "published numbers alone" in page
+    assert "is no independent test" in page
     assert [source["key"] for source in _data(page)["figure"]["sources"]] == ["published"]
 
 

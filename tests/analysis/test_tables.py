@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +125,7 @@ def fill(
     *,
     encoders: tuple[str, ...] = ("siglip", "dinov2"),
     half: float = 1.0,
+    adapter: str = "1.2M",
     connectors: dict[str, dict[str, Any]] | None = None,
 ) -> None:
     """Lab results, one run per connector with all benchmarks at its score, intervals `half` to each side.
@@ -137,7 +139,7 @@ def fill(
                 encoder=encoders,
                 benchmark=benchmark,
                 category=category,
-                axes={"connector": connector.partition(" ")[0]},
+                axes={"connector": connector.partition(" ")[0], "adapter": adapter},
                 metrics=metrics,
                 model=connector.replace(" ", "-"),
             )
@@ -188,6 +190,21 @@ def test_own_rows_of_the_sva_ablation_say_what_was_built(tmp_path: Path) -> None
     assert show("sva_ablation", tmp_path / "out", "--store", str(tmp_path)) == 0
     rows = {label for label, _ in numbers(tmp_path / "out", "sva_ablation")}
     assert rows == {"D=1, G=1", "D=2, G=2"}
+
+
+def test_connectors_of_other_recipes_stand_apart_and_are_read_from_a_url(tmp_path: Path) -> None:
+    """Bold compares rows of one group, which differ in the connector alone."""
+    sva = {"side": 4, "depth": 1, "groups": [4]}
+    fill(tmp_path, {"sva": 60.0}, connectors={"sva": sva})
+    fill(tmp_path, {"sva more": 70.0}, connectors={"sva more": sva}, adapter="0.5M")
+    memory = fsspec.filesystem("memory")
+    memory.put(str(tmp_path), "/tables-test", recursive=True)
+    for name, label in (("sva_ablation", "D=1, G=1"), ("connectors", "sva (16 tokens, D=1, G=1)")):
+        assert show(name, tmp_path / "out", "--store", "memory://tables-test") == 0
+        table = pd.read_csv(tmp_path / "out" / f"table_{name}.csv")
+        assert set(table["group"]) == {f"siglip+dinov2 {size} frozen 737k tiny" for size in ("0.5M", "1.2M")}
+        assert set(table.iloc[:, 1]) == {label}
+        assert not table["best"].any()
 
 
 def test_own_ensembles_and_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
