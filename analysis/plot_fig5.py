@@ -26,7 +26,7 @@ from analysis.lines import DESIGN, Line, published_lines, to_frame
 from analysis.material import Material
 from analysis.missing import Cell, cells_of, fill_notes
 from analysis.published import CATEGORIES, category_only_models, recipe_models
-from analysis.style import LOOKS, new_figure, supervision_handles
+from analysis.style import LOOKS, new_figure, partial_handle, supervision_handles
 from analysis.text import align
 
 Recipe = tuple[str, str]
@@ -55,7 +55,8 @@ def _draw(material: Material) -> Picture:
     recipes = sorted({_recipe(line) for line in lines}, key=_order)
     kinds = [kind for kind in LOOKS if kind in {line.supervision for line in lines}]
     subtitle = material.describe("737K instruction data, Vicuna-1.5-7B; n: models, in the order of colours")
-    figure = new_figure(4.0, material.title, subtitle, supervision_handles(kinds))
+    handles = [*supervision_handles(kinds), *([partial_handle()] if material.partial else [])]
+    figure = new_figure(4.0, material.title, subtitle, handles)
     panels = figure.subplots(2, 2, sharex=True)
     for axes, (category, name) in zip(panels.flat, CATEGORIES.items(), strict=True):
         _draw_panel(axes, lines, category, recipes, kinds)
@@ -64,7 +65,9 @@ def _draw(material: Material) -> Picture:
         axes.set_ylabel("average score")
     for axes in panels[-1]:
         axes.set_xticks(
-            range(len(recipes)), [_tick(lines, recipe, kinds) for recipe in recipes], fontsize=6.5
+            range(len(recipes)),
+            [_tick(lines, recipe, kinds, narrow=len(recipes) > len(RECIPES)) for recipe in recipes],
+            fontsize=6.5,
         )
     return Picture(
         figure=figure,
@@ -94,9 +97,12 @@ def _models(lines: Sequence[Line], recipe: Recipe, kind: str, category: str) -> 
     return sorted(found, key=lambda line: line.points[category].estimate.score)
 
 
-def _tick(lines: Sequence[Line], recipe: Recipe, kinds: Sequence[str]) -> str:
+def _tick(lines: Sequence[Line], recipe: Recipe, kinds: Sequence[str], *, narrow: bool) -> str:
+    """Name of a recipe and its models of each kind; `narrow` where there are more than the paper has."""
     adapter, vision = recipe
     counts = [sum(_recipe(line) == recipe and line.supervision == kind for line in lines) for kind in kinds]
+    if narrow:
+        return "\n".join([adapter, vision.replace(" ", "\n", 1), "n " + ",".join(map(str, counts))])
     return f"{adapter} {vision}\nn = {', '.join(map(str, counts))}"
 
 
