@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.lines import OwnLines, own_lines
 from analysis.results import AXES, GENERATE, choose, open_store, parts, read_results
+from analysis.seeds import with_answers
 from analysis.units import UNITS_FILE, Credits, read_units
 
 FIRST_RUN = "python run.py -m encoder=siglip,dinov2 connector=sva"
@@ -80,9 +81,7 @@ def read_lines(
         AnalysisError: if there are none, if they are of several scales, or not of the paper's when `both`.
     """
     frame = read_frame(store, only, runs=runs, both=both, proxy=proxy, hints=hints)
-    own = own_lines(frame, as_published=both)
-    if any(len(line.runs) > 1 for line in own.lines):
-        own = _with_seeds(own, frame, store)
+    own = with_answers(own_lines(frame, as_published=both), frame, lambda: _credits(frame, store))
     for note in own.notes:
         print(f"note: {note}", file=sys.stderr)
     if not any(line.points for line in own.lines):
@@ -90,19 +89,14 @@ def read_lines(
     return own
 
 
-def _with_seeds(own: OwnLines, frame: pd.DataFrame, store: str | None) -> OwnLines:
-    """Take intervals over seeds from the credits of single questions; a note says where there are none."""
-    from analysis.seeds import with_seed_intervals  # scipy, for results of several seeds alone
-
+def _credits(frame: pd.DataFrame, store: str | None) -> tuple[Credits, ...]:
+    """What the evaluations in `frame` answered; stderr says which have no credits."""
     with open_store(store, (UNITS_FILE,)) as place:
         units = read_units(place, frame)
     if units.problems:
-        print(
-            f"note: {_count(len(units.problems))} without credits of single questions: intervals over their "
-            "seeds are on the long side",
-            file=sys.stderr,
-        )
-    return with_seed_intervals(own, frame, units.credits)
+        print(f"warning: {_count(len(units.problems))} without credits of single questions:", file=sys.stderr)
+        print(*(f"  - {problem}" for problem in units.problems), sep="\n", file=sys.stderr)
+    return units.credits
 
 
 def read_frame(

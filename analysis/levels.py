@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.answers import Answers, mean_of
 from analysis.lines import Line
-from analysis.statistics import Estimate, mean, mean_of_models
+from analysis.statistics import Estimate, mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +33,19 @@ class Level:
         return None if self.off is None else self.on.score - self.off
 
 
-def find_levels(lines: Sequence[Line], groups: Mapping[str, Sequence[str]]) -> list[Level]:
+def find_levels(lines: Sequence[Line], groups: Mapping[str, Sequence[str]], answers: Answers) -> list[Level]:
     """Means over `lines`, from the benchmark whose score owes the image most to the one that owes it least.
 
-    Without scores that lack the image, from the highest mean to the lowest.
+    Without scores that lack the image, from the highest mean to the lowest. Means of several lines have
+    intervals from their `answers`.
     """
     levels = []
     for category, ids in groups.items():
         for name in ids:
-            points = [line.scores[name] for line in lines if name in line.scores]
-            if not points:
+            having = [line for line in lines if name in line.scores]
+            if not having:
                 continue
+            points = [line.scores[name] for line in having]
             scores = [point.estimate.score for point in points]
             blind = [point.blind for point in points if point.blind is not None]
             chance = [point.chance for point in points if point.chance is not None]
@@ -50,7 +53,7 @@ def find_levels(lines: Sequence[Line], groups: Mapping[str, Sequence[str]]) -> l
                 Level(
                     benchmark=name,
                     category=category,
-                    on=mean_of_models([point.estimate for point in points]),
+                    on=_mean_score(having, name, answers),
                     lowest=min(scores),
                     highest=max(scores),
                     off=mean(blind) if blind else None,
@@ -60,3 +63,11 @@ def find_levels(lines: Sequence[Line], groups: Mapping[str, Sequence[str]]) -> l
                 )
             )
     return sorted(levels, key=lambda one: -(one.on.score if one.difference is None else one.difference))
+
+
+def _mean_score(lines: Sequence[Line], name: str, answers: Answers) -> Estimate:
+    estimates = [line.scores[name].estimate for line in lines]
+    if len(lines) == 1:
+        return estimates[0]
+    scores = [answers.score(line.runs, name, each.score) for line, each in zip(lines, estimates, strict=True)]
+    return answers.estimate_score(mean_of(scores))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.answers import NO_ANSWERS, Answers
 from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
 from analysis.results import GENERATE, asked_share
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
@@ -86,6 +87,8 @@ class OwnLines:
     """What was left out or cannot be told apart by its axes, one sentence each."""
     questions: Mapping[str, int]
     """Benchmark -> questions that were asked, the most of any run."""
+    answers: Answers = NO_ANSWERS
+    """Behind the lines, once `seeds.with_answers` has found them."""
 
 
 def published_lines(models: Sequence[PublishedModel] | None = None) -> tuple[Line, ...]:

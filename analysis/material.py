@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from analysis.answers import NO_ANSWERS, Answers
 from analysis.command import Hints, add_store_options, first_look, read_lines
 from analysis.lines import DESIGN, Line, OwnLines
 from analysis.missing import cells_of, fill_notes
@@ -31,6 +32,11 @@ class Material:
     def published(self) -> tuple[Line, ...]:
         """The paper's."""
         return tuple(line for line in self.lines if line.source == "published")
+
+    @property
+    def answers(self) -> Answers:
+        """What is behind the own lines."""
+        return self.own.answers if self.own else NO_ANSWERS
 
     @property
     def partial(self) -> frozenset[str]:

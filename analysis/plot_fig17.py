@@ -20,6 +20,7 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 import numpy as np
 import pandas as pd
 
+from analysis.answers import Answers, Sum
 from analysis.changes import Change, find_changes, mean_change, pair_of, without_percent
 from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
@@ -32,7 +33,7 @@ from analysis.statistics import Estimate, mean
 from analysis.style import LOOKS, new_figure, supervision_handles
 from analysis.text import align
 
-MEAN = "mean"
+MEAN, ALL = "mean", "all"
 SOURCES = ("published", "own")
 ENDS = 30.0
 """Per cent at the ends of the colours; beyond it the number alone tells."""
@@ -50,7 +51,7 @@ def all_lines() -> tuple[Line, ...]:
 
 def _draw(material: Material) -> Picture:
     groups = benchmarks() if material.own is None else material.own.benchmarks
-    changes = find_changes(material.lines)
+    changes = find_changes(material.lines, material.answers)
     if not any(one.source == "own" for one in changes) and material.own:
         raise AnalysisError(
             "no two results differ in freezing alone, so there is no change to show\n"
@@ -61,7 +62,7 @@ def _draw(material: Material) -> Picture:
     rows = [*changes, *means]
     odd = without_percent(material.lines)
     counted = {category: [name for name in ids if name not in odd] for category, ids in groups.items()}
-    estimates = [_cells(one, groups, counted) for one in rows]
+    estimates = [_estimates(_cells(one, groups, counted), material.answers) for one in rows]
     subtitle = (
         "change of the score in per cent when instruction tuning also trains the encoder; "
         + material.describe(
@@ -74,7 +75,7 @@ def _draw(material: Material) -> Picture:
     figure = new_figure(height, material.title, subtitle, handles)
     axes = figure.subplots()
     values = np.array([[each.score if each else np.nan for each in row] for row in estimates])
-    resolved = [[_resolved(each) for each in row] for row in estimates]
+    resolved = [[_resolved(each, one) for each in found] for one, found in zip(rows, estimates, strict=True)]
     texts = [[_text(each) for each in row] for row in estimates]
     cells = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, resolved=resolved)
     rule(axes, [len(ids) + 1 for ids in groups.values() if ids] + [1], along="columns")
@@ -101,8 +102,8 @@ def _draw(material: Material) -> Picture:
     bar.set_label("change, %", fontsize=7)
     return Picture(
         figure=figure,
-        points=_to_frame(rows, groups, counted),
-        text=align(_table(rows, counted)),
+        points=_to_frame(rows, groups, estimates),
+        text=align(_table(rows, groups, estimates)),
         notes=(*_notes(material, odd), *_missing(material)),
     )
 
@@ -124,20 +125,30 @@ def _means(changes: Sequence[Change]) -> list[Change]:
 
 def _cells(
     one: Change, groups: Mapping[str, Sequence[str]], counted: Mapping[str, Sequence[str]]
-) -> list[Estimate | None]:
+) -> list[Sum | None]:
     """Cells of a row: the benchmarks of each category and the mean of the counted, and the mean of all."""
-    cells: list[Estimate | None] = []
+    cells: list[Sum | None] = []
     for category, ids in groups.items():
         if ids:
             cells += [*(one.cells.get(name) for name in ids), one.mean(counted[category])]
     return [*cells, one.mean([name for ids in counted.values() for name in ids])]
 
 
-def _resolved(estimate: Estimate | None) -> bool | None:
-    """Whether the interval is on one side of 0; None if there is none."""
-    if estimate is None or estimate.low is None or estimate.high is None:
+def _columns(groups: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Category and benchmark of each cell."""
+    single = [(category, name) for category, ids in groups.items() if ids for name in (*ids, MEAN)]
+    return [*single, (ALL, MEAN)]
+
+
+def _estimates(cells: Sequence[Sum | None], answers: Answers) -> list[Estimate | None]:
+    return [cell and answers.estimate(cell) for cell in cells]
+
+
+def _resolved(estimate: Estimate | None, row: Change) -> bool | None:
+    """Whether the interval is on one side of 0; None for published numbers, which have none."""
+    if estimate is None or row.source != "own":
         return None
-    return estimate.low > 0 or estimate.high < 0
+    return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
 
 
 def _text(estimate: Estimate | None) -> str:
@@ -147,19 +158,14 @@ def _text(estimate: Estimate | None) -> str:
 
 
 def _to_frame(
-    rows: Sequence[Change], groups: Mapping[str, Sequence[str]], counted: Mapping[str, Sequence[str]]
+    rows: Sequence[Change],
+    groups: Mapping[str, Sequence[str]],
+    estimates: Sequence[Sequence[Estimate | None]],
 ) -> pd.DataFrame:
     """One row per cell; a gap keeps its row, without a change."""
-    ids = [name for group in counted.values() for name in group]
-    columns = [
-        *((category, name) for category, group in groups.items() for name in (*group, MEAN) if group),
-        ("all", MEAN),
-    ]
     records = []
-    for one in rows:
-        for category, name in columns:
-            group = ids if category == "all" else counted[category]
-            estimate = one.mean(group) if name == MEAN else one.cells.get(name)
+    for one, found in zip(rows, estimates, strict=True):
+        for (category, name), estimate in zip(_columns(groups), found, strict=True):
             records.append(
                 {
                     "row": one.label,
@@ -177,12 +183,17 @@ def _to_frame(
     return pd.DataFrame(records)
 
 
-def _table(rows: Sequence[Change], groups: Mapping[str, Sequence[str]]) -> list[list[str]]:
+def _table(
+    rows: Sequence[Change],
+    groups: Mapping[str, Sequence[str]],
+    estimates: Sequence[Sequence[Estimate | None]],
+) -> list[list[str]]:
     """Means over each category, and over all benchmarks."""
     found = [["mean change, %", *(CATEGORIES[name] for name in groups), "all benchmarks"]]
-    ids = [name for group in groups.values() for name in group]
-    for one in rows:
-        found.append([one.label, *(_signed(one.mean(group)) for group in (*groups.values(), ids))])
+    for one, cells in zip(rows, estimates, strict=True):
+        by_column = dict(zip(_columns(groups), cells, strict=True))
+        means = [by_column.get((category, MEAN)) for category in (*groups, ALL)]
+        found.append([one.label, *map(_signed, means)])
     return found
 
 
@@ -199,7 +210,7 @@ def _notes(material: Material, odd: Sequence[str]) -> tuple[str, ...]:
     notes = (lost,) if odd else ()
     if not material.published:
         return notes
-    rest = mean([_without(one, "mmvp") for one in find_changes(material.published)])
+    rest = mean([_without(one, "mmvp") for one in find_changes(material.published, material.answers)])
     return (
         *notes,
         "means are of cells, so that small scores weigh heavily: without MMVP the mean of all is "
@@ -208,7 +219,7 @@ def _notes(material: Material, odd: Sequence[str]) -> tuple[str, ...]:
 
 
 def _without(one: Change, benchmark: str) -> float:
-    return mean([estimate.score for name, estimate in one.cells.items() if name != benchmark])
+    return mean([cell.value for name, cell in one.cells.items() if name != benchmark])
 
 
 def _missing(material: Material) -> tuple[str, ...]:

@@ -48,8 +48,8 @@ def all_lines() -> tuple[Line, ...]:
 def _draw(material: Material) -> Picture:
     groups = benchmarks() if material.own is None else material.own.benchmarks
     shown = [line for line in material.published if line.design["adapter"] == "0M"]
-    published = find_levels(shown, groups) if shown else []
-    own = find_levels(material.own.lines, groups) if material.own else []
+    published = find_levels(shown, groups, material.answers) if shown else []
+    own = find_levels(material.own.lines, groups, material.answers) if material.own else []
     names = [name for ids in groups.values() for name in ids]
     whole = whole_rows(score_table(material.lines, names))
     found = find_components(whole) if len(whole) >= LEAST else None

@@ -54,7 +54,7 @@ def _draw(material: Material) -> Picture:
     lines = material.lines
     recipes = sorted({_recipe(line) for line in lines}, key=_order)
     kinds = [kind for kind in LOOKS if kind in {line.supervision for line in lines}]
-    subtitle = material.describe("737K instruction data, Vicuna-1.5-7B; n: models, in the order of colours")
+    subtitle = material.describe("737K instruction data, Vicuna-1.5-7B")
     handles = [*supervision_handles(kinds), *([partial_handle()] if material.partial else [])]
     figure = new_figure(4.0, material.title, subtitle, handles)
     panels = figure.subplots(2, 2, sharex=True)
@@ -65,10 +65,9 @@ def _draw(material: Material) -> Picture:
         axes.set_ylabel("average score")
     for axes in panels[-1]:
         axes.set_xticks(
-            range(len(recipes)),
-            [_tick(lines, recipe, kinds, narrow=len(recipes) > len(RECIPES)) for recipe in recipes],
-            fontsize=6.5,
+            range(len(recipes)), [_tick(lines, recipe, kinds) for recipe in recipes], fontsize=6.5
         )
+        axes.set_xlabel("adapter data, freezing, models of each colour", fontsize=6.5)
     return Picture(
         figure=figure,
         points=_to_frame(lines),
@@ -97,13 +96,10 @@ def _models(lines: Sequence[Line], recipe: Recipe, kind: str, category: str) -> 
     return sorted(found, key=lambda line: line.points[category].estimate.score)
 
 
-def _tick(lines: Sequence[Line], recipe: Recipe, kinds: Sequence[str], *, narrow: bool) -> str:
-    """Name of a recipe and its models of each kind; `narrow` where there are more than the paper has."""
+def _tick(lines: Sequence[Line], recipe: Recipe, kinds: Sequence[str]) -> str:
     adapter, vision = recipe
     counts = [sum(_recipe(line) == recipe and line.supervision == kind for line in lines) for kind in kinds]
-    if narrow:
-        return "\n".join([adapter, vision.replace(" ", "\n", 1), "n " + ",".join(map(str, counts))])
-    return f"{adapter} {vision}\nn = {', '.join(map(str, counts))}"
+    return f"{adapter}\n{vision}\n{', '.join(map(str, counts))}"
 
 
 def _draw_panel(

@@ -24,6 +24,7 @@ from analysis.drawing import Drawing, draw
 from analysis.figure import FigureCommand, Picture, figure_parser, make_figure
 from analysis.lines import published_lines, to_frame
 from analysis.material import Material, category_ticks, refuse_idle_options
+from analysis.power import noise_floor
 from analysis.rank_drawing import draw_ranks
 from analysis.ranks import markdown_table, rank, ranks_to_frame, text_of_ranks
 from analysis.table import text_table
@@ -71,8 +72,6 @@ def _draw_scores(material: Material, noise: argparse.Namespace | None = None) ->
 
 def _noise_floors(options: argparse.Namespace) -> dict[str, float]:
     """Category -> half a 95 % interval of the difference between two equal designs, in points."""
-    from analysis.power import noise_floor  # scipy, for the noise alone
-
     frame, credits = read_credits(options.store, options.only, runs=options.runs, proxy=options.proxy)
     floors = noise_floor(credits, frame)
     rows = floors[floors["level"] == "category"]

@@ -19,13 +19,14 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.answers import Answers, add
 from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
 from analysis.lines import Line, published_lines
 from analysis.material import Material
 from analysis.missing import Cell, cells_of, fill_notes
-from analysis.published import CATEGORIES, NAMES, recipe_models
-from analysis.statistics import Estimate, difference
+from analysis.published import AVERAGE, CATEGORIES, NAMES, recipe_models
+from analysis.statistics import Estimate
 from analysis.style import LOOKS, new_figure
 from analysis.text import align
 
@@ -41,7 +42,7 @@ SETTINGS: Mapping[Setting, str] = {
     ("5m", "unfrozen"): "5M unfrozen",
 }
 """In the order of the figure -> how it calls them."""
-COLUMNS: Mapping[str, str] = {**CATEGORIES, "average": "Average"}
+COLUMNS: Mapping[str, str] = {**CATEGORIES, AVERAGE: "Average"}
 BESIDE = 0.2
 """Half the distance of own pairs from published ones; settings are 1 apart."""
 APART = 0.13
@@ -82,14 +83,13 @@ def _draw(material: Material) -> Picture:
             for source in ("published", "own"):
                 shift = 0.0 if not material.both else (-BESIDE if source == "published" else BESIDE)
                 pair = [cells.get((source, setting, encoder)) for encoder in PAIR]
-                _draw_pair(
-                    axes, group * width + index + shift, pair, name, pale=material.both and source != "own"
-                )
+                gap, pale = _gap(pair, name, material.answers), material.both and source != "own"
+                _draw_pair(axes, group * width + index + shift, pair, name, gap, pale=pale)
     _dress(axes, width)
     return Picture(
         figure=figure,
-        points=_to_frame(cells),
-        text=align(_table(cells)),
+        points=_to_frame(cells, material.answers),
+        text=align(_table(cells, material.answers)),
         notes=(*_gap_notes(material, cells), *_missing(material, cells)),
     )
 
@@ -123,16 +123,23 @@ def _cells(material: Material) -> Cells:
 
 def _estimate(line: Line | None, name: str) -> Estimate | None:
     if line is None or name not in line.points:
-        return line.average if line is not None and name == "average" else None
+        return line.average if line is not None and name == AVERAGE else None
     return line.points[name].estimate
 
 
-def _gap(pair: Sequence[Line | None], name: str) -> Estimate | None:
-    first, second = (_estimate(line, name) for line in pair)
-    return difference(first, second) if first and second else None
+def _gap(pair: Sequence[Line | None], name: str, answers: Answers) -> Estimate | None:
+    """First less second; of own results with an interval, from answers to the same questions."""
+    scores = [
+        answers.score(line.runs, name, estimate.score)
+        for line in pair
+        if line and (estimate := _estimate(line, name))
+    ]
+    return answers.estimate(add(scores[0], scores[1].times(-1))) if len(scores) == 2 else None
 
 
-def _draw_pair(axes: Axes, x: float, pair: Sequence[Line | None], name: str, *, pale: bool) -> None:
+def _draw_pair(
+    axes: Axes, x: float, pair: Sequence[Line | None], name: str, gap: Estimate | None, *, pale: bool
+) -> None:
     found = [(line, _estimate(line, name)) for line in pair]
     estimates = [(line, estimate) for line, estimate in found if line and estimate]
     alpha = 0.4 if pale else 1.0
@@ -157,7 +164,6 @@ def _draw_pair(axes: Axes, x: float, pair: Sequence[Line | None], name: str, *, 
         )
         if estimate.low is not None and estimate.high is not None:
             axes.vlines(place, estimate.low, estimate.high, color=look.color, linewidth=0.8, zorder=2)
-    gap = _gap(pair, name)
     if gap and not pale:
         top = max(estimate.high or estimate.score for _, estimate in estimates)
         axes.annotate(
@@ -191,13 +197,13 @@ def _dress(axes: Axes, width: float) -> None:
     axes.legend(loc="lower left", frameon=False, ncols=2, handletextpad=0.1, columnspacing=0.8)
 
 
-def _to_frame(cells: Cells) -> pd.DataFrame:
+def _to_frame(cells: Cells, answers: Answers) -> pd.DataFrame:
     """One row per encoder, setting and column, with the gap to the other encoder beside it."""
     rows = []
     for (source, setting, encoder), line in cells.items():
         for name in COLUMNS:
             estimate = _estimate(line, name)
-            gap = _gap([cells.get((source, setting, other)) for other in PAIR], name)
+            gap = _gap([cells.get((source, setting, other)) for other in PAIR], name, answers)
             rows.append(
                 {
                     "encoder": encoder,
@@ -220,12 +226,13 @@ def _to_frame(cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _table(cells: Cells) -> list[list[str]]:
+def _table(cells: Cells, answers: Answers) -> list[list[str]]:
     """The gaps."""
     rows = [["gap, CLIP - DINOv2", "source", *COLUMNS.values()]]
     for source in dict.fromkeys(source for source, _, _ in cells):
         for setting, title in SETTINGS.items():
-            gaps = [_gap([cells.get((source, setting, each)) for each in PAIR], name) for name in COLUMNS]
+            pair = [cells.get((source, setting, each)) for each in PAIR]
+            gaps = [_gap(pair, name, answers) for name in COLUMNS]
             rows.append([title, source, *(_signed(gap) for gap in gaps)])
     return rows
 
@@ -242,7 +249,10 @@ def _gap_notes(material: Material, cells: Cells) -> tuple[str, ...]:
         return ()
     ends = [("737k", "frozen"), ("5m", "unfrozen")]
     gaps = {
-        name: [_gap([cells.get(("published", end, each)) for each in PAIR], name) for end in ends]
+        name: [
+            _gap([cells.get(("published", end, each)) for each in PAIR], name, material.answers)
+            for end in ends
+        ]
         for name in COLUMNS
     }
     words = [f"{COLUMNS[name]} {a.score:.1f} to {b.score:.1f}" for name, (a, b) in gaps.items() if a and b]

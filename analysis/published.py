@@ -19,6 +19,8 @@ CATEGORIES: Mapping[str, str] = {
     "vision_centric": "Vision-Centric",
 }
 """Category -> how figures and tables call it, in the order of Figure 6."""
+AVERAGE = "average"
+"""Of the four categories, with equal weights."""
 
 NAMES: Mapping[str, str] = {
     "OpenAI CLIP ViT-L/14@336": "clip",

@@ -55,7 +55,6 @@ def published_table() -> Table:
             )
             for row in attention_shares().to_dict(orient="records")
         ),
-        higher_is_better=False,
     )
 
 
@@ -109,7 +108,6 @@ def own_table(reports: Sequence[dict[str, Any]]) -> Table:
             for report in reports
             for place, encoder in enumerate(report["encoders"])
         ),
-        higher_is_better=False,
     )
 
 

@@ -11,13 +11,11 @@ from pathlib import Path
 from analysis.errors import AnalysisError
 from analysis.lines import Line
 from analysis.material import Material, add_source_options, read_material, refuse_idle_options
-from analysis.published import CATEGORIES, benchmark_names, benchmarks
+from analysis.published import AVERAGE, CATEGORIES, benchmark_names, benchmarks
 from analysis.results import ROOT
 from analysis.statistics import Estimate
 from analysis.style import write_csv, write_text
 from analysis.tabulation import Row, Table, to_frame, to_latex, to_markdown, to_text
-
-AVERAGE = "average"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +145,7 @@ def _table(command: TableCommand, options: argparse.Namespace) -> Table:
             if any(column in row.scores for row in rows)
         },
         rows=rows,
+        answers=material.answers,
     )
 
 

@@ -78,7 +78,6 @@ def published_table() -> Table:
         columns={"images": "images", **titles},
         rows=tuple(rows),
         counts=frozenset({"images", *SETS}),
-        higher_is_better=False,
     )
 
 
@@ -131,7 +130,6 @@ def own_table(found: Sequence[Found]) -> Table:
             for benchmark in dict.fromkeys(one.benchmark for one in found)
         ),
         counts=frozenset(sets),
-        higher_is_better=False,
     )
 
 

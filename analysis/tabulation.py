@@ -1,8 +1,8 @@
 """Tables of scores: what one holds, which scores stand out, and its text, Markdown, LaTeX and CSV.
 
-A score is bold if it is the highest of its column and the interval of its difference to each other one, taken
-as if they were of different questions, lies above zero. Answers of two models to the same questions mostly
-go together, so this is on the strict side. Published scores have no intervals: none of them is ever bold.
+A score is bold if it is the highest of its column and the interval of its difference to each other one, from
+the answers to the same questions, lies above zero. To published scores there are no answers: none of them is
+ever bold.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.statistics import Estimate, difference
+from analysis.answers import NO_ANSWERS, Answers, add
+from analysis.statistics import Estimate
 from analysis.text import align
 
 _LATEX = {
@@ -53,8 +54,8 @@ class Table:
     rows: tuple[Row, ...]
     counts: frozenset[str] = frozenset()
     """Columns of whole numbers; all others have one decimal."""
-    higher_is_better: bool = True
-    """False for what is counted, of which none is best."""
+    answers: Answers = NO_ANSWERS
+    """To own scores: what tells whether one is surely the best."""
 
     def number(self, column: str, value: float) -> str:
         """`value` as `column` shows it."""
@@ -63,23 +64,24 @@ class Table:
 
 def standing_out(table: Table) -> set[tuple[int, str]]:
     """Row and column of every score that is surely the best of its column and group."""
-    if not table.higher_is_better:
-        return set()
     found: set[tuple[int, str]] = set()
     for group in dict.fromkeys(row.group for row in table.rows):
         members = [index for index, row in enumerate(table.rows) if row.group == group]
         for column in table.columns:
-            there = [(index, table.rows[index].scores.get(column)) for index in members]
-            scores = [(index, score) for index, score in there if score is not None]
-            if len(scores) > 1:
-                best = max(scores, key=lambda one: one[1].score)
-                if all(_surely_above(best[1], score) for index, score in scores if index != best[0]):
-                    found.add((best[0], column))
+            there = [index for index in members if column in table.rows[index].scores]
+            if len(there) > 1:
+                best = max(there, key=lambda index: table.rows[index].scores[column].score)
+                if all(_surely_above(table, column, best, index) for index in there if index != best):
+                    found.add((best, column))
     return found
 
 
-def _surely_above(first: Estimate, second: Estimate) -> bool:
-    low = difference(first, second).low
+def _surely_above(table: Table, column: str, first: int, second: int) -> bool:
+    scores = [
+        table.answers.score(row.runs, column, row.scores[column].score)
+        for row in (table.rows[first], table.rows[second])
+    ]
+    low = table.answers.estimate(add(scores[0], scores[1].times(-1))).low
     return low is not None and low > 0
 
 

@@ -100,7 +100,10 @@ def read_units(store: Path, frame: pd.DataFrame) -> Units:
             table = _read(place)
             key, order = _layout(table, layouts)
             sighted, blind = (table[name].to_numpy()[order] for name in ("sighted", "blind"))
-            group = groups.setdefault((str(row["benchmark"]), key), _Group.of(table, order, row))
+            asked = (str(row["benchmark"]), key)
+            if asked not in groups:
+                groups[asked] = _Group.of(table, order, row)
+            group = groups[asked]
             _check(group.points @ sighted, group.points @ blind, row)
         except (OSError, ValueError) as error:
             problems.append(f"{place.parent}: {error}; make it again: {command_of(row)}")

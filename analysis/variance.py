@@ -11,8 +11,13 @@ design; Cameron, Gelbach and Miller, Journal of Business & Economic Statistics 2
 
     variance = max(0, questions - single answers) + seeds
 
-Few seeds have few degrees of freedom, so the two parts keep their own quantiles of Student's t, weighted by
-their variances (Cochran, Biometrics 20, 1964).
+Few seeds have few degrees of freedom. With shares w of the variance, the quantile of the sum is
+
+    normal + sum over the parts of (Student's t - normal) * (1 - (1 - w^2)^(1 + 3 / freedom^2))
+
+For many degrees of freedom that is w^2, as in Welch's series (Biometrika 34, 1947); the exponent is ours, so
+that intervals hold in 93.5 to 96.6 % whatever the shares are with two seeds, and nearer to 95 % with more.
+Weights of w (Cochran, Biometrics 20, 1964) are up to 97.8 %, Satterthwaite's degrees of freedom down to 87 %.
 """
 
 from __future__ import annotations
@@ -23,8 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import root_scalar
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from analysis.units import Credits
 
@@ -112,18 +116,23 @@ class Variance:
 
     def quantile(self, tail: float = (1 - CONFIDENCE) / 2) -> float:
         """How many standard errors leave `tail` beyond them."""
-        with_questions = -float(stdtrit(self.questions_freedom, tail))
         if not self.seeds_freedom:
-            return with_questions
-        with_seeds = -float(stdtrit(self.seeds_freedom, tail))
-        both = self.questions * with_questions + self.seeds * with_seeds
-        return both / (self.questions + self.seeds)
+            return -float(stdtrit(self.questions_freedom, tail))
+        normal, whole = -float(ndtri(tail)), self.questions + self.seeds
+        parts = ((self.questions, self.questions_freedom), (self.seeds, self.seeds_freedom))
+        return normal + sum(
+            (-float(stdtrit(freedom, tail)) - normal)
+            * (1 - (1 - (part / whole) ** 2) ** (1 + 3 / freedom**2))
+            for part, freedom in parts
+        )
 
     def p_value(self, difference: float) -> float:
         """Two-sided, so that it is below 5 % where the 95 % interval leaves out zero."""
         wanted = abs(difference) / self.error
         if not self.seeds_freedom:
             return max(2 * float(stdtr(self.questions_freedom, -wanted)), SMALLEST)
+
+        from scipy.optimize import root_scalar  # loads as long as all else of scipy, and no figure needs it
 
         def missing(logarithm: float) -> float:
             return self.quantile(math.exp(logarithm) / 2) - wanted
@@ -135,82 +144,101 @@ class Variance:
 
 Terms = Sequence[tuple[float, Spread]]
 """Independent benchmarks and their weights, which sum to 1: a score is the weighted sum of theirs."""
+Designs = Sequence[Sequence[int]]
+"""Of each design, the rows of its seeds in a spread."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """What one benchmark adds to a weighted sum of scores of designs; others add to it independently."""
+
+    weights: Sequence[float]
+    """Of each design's mean score."""
+    spread: Spread
+    designs: Designs
+    """As many in all parts, with as many seeds each, in the same order."""
+
+    def sum_of(self, rows: Values) -> Values:
+        """Weighted sum of the designs' means of `rows`, such as totals (R, C) -> (C)."""
+        counts = [len(chosen) for chosen in self.designs]
+        weights = np.repeat(np.divide(self.weights, counts), counts)
+        return weights @ rows[[row for chosen in self.designs for row in chosen]]
 
 
 def variance_of(terms: Terms, first: Sequence[int], second: Sequence[int]) -> Variance:
-    """Variance of the difference between two designs.
-
-    Args:
-        terms: what the score is the sum of.
-        first: rows of the seeds of one design, the same in all spreads.
-        second: rows of the seeds of the other one.
-    """
-    parts = [weight**2 * _question_variance(spread, first, second) for weight, spread in terms]
-    squares = [part**2 / spread.freedom for part, (_, spread) in zip(parts, terms, strict=True)]
-    questions, questions_freedom = sum(parts), sum(parts) ** 2 / sum(squares)
-    seeds, answers, freedom = seed_variance(terms, [first, second])
-    if not freedom:
-        return Variance(questions=questions, questions_freedom=questions_freedom)
-    share = 1 / len(first) + 1 / len(second)
-    return Variance(
-        questions=max(questions - share * answers, 0.0),
-        questions_freedom=questions_freedom,
-        seeds=max(share * seeds, NEGLIGIBLE),
-        seeds_freedom=freedom,
-        training=share * max(seeds - answers, 0.0),
-    )
+    """Variance of the difference between two designs, given as rows of their seeds in all spreads."""
+    return variance_of_sum(_parts(terms, (1.0, -1.0), [first, second]))
 
 
 def variance_of_score(terms: Terms, rows: Sequence[int]) -> Variance:
     """Variance of the mean score of one design over its seeds, which are the `rows` of all spreads."""
-    parts = [
-        weight**2 * float(np.sum(spread.deviations[list(rows)].mean(axis=0) ** 2)) for weight, spread in terms
+    return variance_of_sum(_parts(terms, (1.0,), [rows]))
+
+
+def _parts(terms: Terms, signs: Sequence[float], designs: Designs) -> list[Part]:
+    return [
+        Part(weights=[weight * sign for sign in signs], spread=spread, designs=designs)
+        for weight, spread in terms
     ]
-    squares = [part**2 / spread.freedom for part, (_, spread) in zip(parts, terms, strict=True)]
-    seeds, answers, freedom = seed_variance(terms, [rows])
-    questions = sum(parts) - answers / len(rows)
+
+
+def variance_of_sum(parts: Sequence[Part]) -> Variance:
+    """Variance of the sum of `parts`."""
+    questions = [_question_variance(part) for part in parts]
+    squares = [each**2 / part.spread.freedom for each, part in zip(questions, parts, strict=True)]
+    freedom = (
+        sum(questions) ** 2 / sum(squares) if any(squares) else min(part.spread.freedom for part in parts)
+    )
+    seeds, answers, seeds_freedom = _pooled(parts)
+    if not seeds_freedom:
+        return Variance(questions=max(sum(questions), NEGLIGIBLE), questions_freedom=freedom)
+    share = sum(1 / len(rows) for rows in parts[0].designs)
     return Variance(
-        questions=max(questions, NEGLIGIBLE),
-        questions_freedom=sum(parts) ** 2 / sum(squares) if any(squares) else 1.0,
-        seeds=seeds / len(rows),
-        seeds_freedom=freedom,
-        training=max(seeds - answers, 0.0) / len(rows) if freedom else None,
+        questions=max(sum(questions) - share * answers, NEGLIGIBLE),
+        questions_freedom=freedom,
+        seeds=share * seeds,
+        seeds_freedom=seeds_freedom,
+        training=share * max(seeds - answers, 0.0),
     )
 
 
-def _question_variance(spread: Spread, first: Sequence[int], second: Sequence[int]) -> float:
-    """Of one benchmark's difference, with one more cluster on which the designs differ.
+def _question_variance(part: Part) -> float:
+    """Of one benchmark, with one more cluster that has points in the sum.
 
     Without it a difference seen in few clusters would seem too sure, and equal answers wholly sure; for
     right and wrong answers to independent questions it is the adjustment of Agresti and Min (Statistics in
     Medicine 24, 2005). It counts the less, the more clusters differ: there Student's t does for small
     numbers.
     """
-    deviations = _contrast(spread.deviations, first, second)
-    totals = _contrast(spread.totals, first, second)
+    deviations, totals = part.sum_of(part.spread.deviations), part.sum_of(part.spread.totals)
     differing = totals[np.abs(totals) > NEGLIGIBLE]
-    one_more = float(np.mean(differing**2)) if differing.size else (100.0 / totals.size) ** 2
+    whole = max(map(abs, part.weights)) * 100.0 / totals.size
+    one_more = float(np.mean(differing**2)) if differing.size else whole**2
     return float(deviations @ deviations) + one_more * (1 - differing.size / totals.size)
 
 
-def _contrast(rows: Values, first: Sequence[int], second: Sequence[int]) -> Values:
-    return rows[list(first)].mean(axis=0) - rows[list(second)].mean(axis=0)
-
-
-def seed_variance(terms: Terms, designs: Sequence[Sequence[int]]) -> tuple[float, float, int]:
+def seed_variance(terms: Terms, designs: Designs) -> tuple[float, float, int]:
     """Variance of a score from seed to seed of one design, pooled over `designs` (rows of their seeds).
 
     Returns:
         the variance in points squared, the part of it that single answers account for, and the degrees of
         freedom: 0 if no design has two seeds.
     """
+    return _pooled(_parts(terms, [1.0] * len(designs), designs))
+
+
+def _pooled(parts: Sequence[Part]) -> tuple[float, float, int]:
+    """As `seed_variance`, of what each design adds to a sum."""
     seeds, answers, freedom = 0.0, 0.0, 0
-    for rows in designs:
-        if len(rows) > 1:
-            chosen = list(rows)
-            seeds += _squares(np.sum([weight * spread.scores[chosen] for weight, spread in terms], axis=0))
-            answers += sum(weight**2 * _squares(spread.deviations[chosen]) for weight, spread in terms)
-            freedom += len(chosen) - 1
+    for place, alike in enumerate(zip(*(part.designs for part in parts), strict=True)):
+        if len(alike[0]) > 1:
+            mine = [
+                (part.weights[place], part.spread, list(rows))
+                for part, rows in zip(parts, alike, strict=True)
+            ]
+            seeds += _squares(np.sum([weight * spread.scores[rows] for weight, spread, rows in mine], axis=0))
+            answers += sum(weight**2 * _squares(spread.deviations[rows]) for weight, spread, rows in mine)
+            freedom += len(alike[0]) - 1
     return (seeds / freedom, answers / freedom, freedom) if freedom else (0.0, 0.0, 0)
 
 

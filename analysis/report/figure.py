@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.lines import DESIGN, Line, own_lines, published_lines
 from analysis.published import CATEGORIES, NAMES, benchmarks, category_only_models, recipe_models
 from analysis.results import parts
-from analysis.seeds import with_seed_intervals
+from analysis.seeds import with_answers
 from analysis.statistics import Estimate
 from analysis.style import LOOKS
 from analysis.units import Credits
@@ -35,11 +35,11 @@ def figure_data(frame: pd.DataFrame, credits: Sequence[Credits]) -> tuple[Data, 
     sources, notes = [], []
     for scale in sorted(set(frame["scale"])):
         part = frame[frame["scale"] == scale]
-        own = with_seed_intervals(own_lines(part), part, credits)
+        own = with_answers(own_lines(part), part, lambda: credits)
         notes += [f"{scale}: {note}" for note in own.notes]
         sources.append(_source(f"own {scale}", _name(scale), own.lines, own.benchmarks))
         if scale == "paper" and not parts(part):
-            both = with_seed_intervals(own_lines(part, as_published=True), part, credits)
+            both = with_answers(own_lines(part, as_published=True), part, lambda: credits)
             lines = (*both.lines, *map(_named_alike, _published()))
             sources.append(_source("both", "Own and published side by side", lines, both.benchmarks))
     sources.append(_source("published", "Published results (Cambrian-1)", _published(), benchmarks()))

@@ -61,7 +61,7 @@ def stratified(
 
 
 def _around(mean: float, n: float, freedom: int, full: float) -> Estimate:
-    low, high = _wilson(mean, n, _student_quantile(max(freedom, 1)))
+    low, high = wilson(mean, n, _student_quantile(max(freedom, 1)))
     # Rounding must not push the value itself out of its interval at 0 and 100 %.
     return Estimate(value=full * mean, low=full * min(low, mean), high=full * max(high, mean))
 
@@ -92,7 +92,8 @@ def _design_effect(mean: float, clusters: Sequence[Sequence[float]]) -> float:
     return max(1.0, groups / (groups - 1) * totals / independent)
 
 
-def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
+def wilson(mean: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's interval of a share `mean` among `n` questions, `z` standard errors to each side."""
     shrink = 1 / (1 + z * z / n)
     centre = (mean + z * z / (2 * n)) * shrink
     half = z * shrink * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_store import answer, fill
+from fake_store import answer, fill, forget_credits
 from scipy.stats import t as student
 from simulated import credits_of
 
@@ -219,6 +219,7 @@ def test_what_is_no_design(
 
 def test_a_store_without_credits_says_how_to_make_them(tmp_path: Path) -> None:
     fill(tmp_path, ("siglip",))
+    forget_credits(tmp_path)
     command = [sys.executable, "-m", "analysis.power", "--store", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2

@@ -34,6 +34,7 @@ def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draw:
 
     def run(main: Callable[[list[str]], int], *words: str) -> Figure:
         assert main(["--store", str(tmp_path), "--out", str(tmp_path / "out"), *words]) == 0
+        saved[-1].draw_without_rendering()  # measures texts anew, as for the screen
         return saved[-1]
 
     return run

@@ -11,10 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fake_store import LAB, fill, manifest, put
+from scipy.stats import t
 
 from analysis import plot_fig3, plot_fig5, plot_fig6, plot_fig7, plot_fig11, plot_fig15, plot_fig17
+from analysis.command import read_credits
+from analysis.paired import compare
 from analysis.published import benchmarks
 from analysis.results import ROOT
+from cambrian.benchmarks.metrics import wilson
 
 Main = Callable[[list[str]], int]
 MAINS: dict[str, Main] = {
@@ -49,10 +53,13 @@ def test_fig3_sorts_by_what_the_image_is_worth(store: Path) -> None:
     assert list(points["difference"]) == sorted(points["difference"], reverse=True)
     assert points["difference"].to_list() == pytest.approx((points["score"] - points["blind"]).to_list())
     existence = points.set_index("benchmark").loc["existence"]
-    # 60, 66, 50, 56, 66 and 40; every interval reaches 6 below and 5 above, and they go together
+    # 60, 66, 50, 56, 66 and 40; the interval is that of what the six got right on average
     assert existence["score"] == pytest.approx(338 / 6, abs=1e-7)
-    assert existence["low"] == pytest.approx(338 / 6 - 6, abs=1e-7)
-    assert existence["high"] == pytest.approx(338 / 6 + 5, abs=1e-7)
+    (credits,) = (each for each in read_credits(str(store), [])[1] if each.benchmark == "existence")
+    right = credits.sighted.mean(axis=0)
+    effective = right.mean() * (1 - right.mean()) / (right.var(ddof=1) / 240)
+    low, high = wilson(right.mean(), effective, t.ppf(0.975, 239))
+    assert (existence["low"], existence["high"]) == pytest.approx((100 * low, 100 * high), abs=0.03)
     assert (existence["blind"], existence["chance"], existence["models"]) == (28, 25, 6)
     assert existence["size"] == 240
 
@@ -85,9 +92,13 @@ def test_fig7_shows_gaps_as_gaps(store: Path, capsys: pytest.CaptureFixture[str]
     gap = points.set_index(["instruct", "vision", "encoder", "category"])
     frozen = gap.loc[("737k", "frozen", "clip", "average")]
     assert (frozen["gap"], frozen["score"]) == pytest.approx((10.0, 67.0))
-    # each average is of four categories of two benchmarks: sqrt(8) times 6 or 5, through 8
-    below, above = 6 * 8**0.5 / 8, 5 * 8**0.5 / 8
-    assert frozen["gap_low"] == pytest.approx(10 - (below**2 + above**2) ** 0.5, abs=1e-7)
+    runs = [gap.loc[("737k", "frozen", encoder, "average"), "runs"] for encoder in ("clip", "dinov2")]
+    (average,) = (
+        one
+        for one in compare(read_credits(str(store), [])[1], runs[:1], runs[1:]).differences
+        if one.level == "average"
+    )
+    assert (frozen["gap_low"], frozen["gap_high"]) == pytest.approx((average.low, average.high), abs=1e-7)
     assert pd.isna(gap.loc[("5m", "frozen", "clip", "average"), "gap"])
     said = capsys.readouterr()
     assert "5M unfrozen" in said.out

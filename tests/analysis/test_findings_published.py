@@ -8,6 +8,7 @@ import statistics
 from collections import defaultdict
 
 import pytest
+from scipy.special import stdtrit
 
 from analysis.findings.catalog import backbones
 from analysis.findings.evidence import AVERAGE, published_evidence
@@ -16,7 +17,6 @@ from analysis.findings.testing import Finding, published_family
 from analysis.findings.text import MEASURES, as_text
 from analysis.published import NAMES, PAPER
 from analysis.results import ROOT
-from analysis.statistics import T_975
 
 FAMILY = published_family()
 BY_ID: dict[str, Finding] = {finding.hypothesis.id: finding for finding in FAMILY.findings}
@@ -109,7 +109,7 @@ def test_unfreezing_by_hand_from_the_printed_averages() -> None:
         if row["vision"] == "frozen" and row["adapter_data"] == "1.2M" and key in after:
             changes[key[:2]].append(after[key] - float(row["average_printed"]))
     means = [statistics.fmean(found) for found in changes.values()]
-    error = T_975[11] * statistics.stdev(means) / math.sqrt(13)
+    error = float(stdtrit(12, 0.975)) * statistics.stdev(means) / math.sqrt(13)
     finding = BY_ID["4a"]
     effect = finding.effect
     assert effect is not None and len(finding.units) == len(means) == 13

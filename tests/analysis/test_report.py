@@ -14,7 +14,7 @@ from typing import Any
 import fsspec
 import pytest
 from answered_store import ATTACK, HOST, QUESTIONS, fill_answered
-from fake_store import fill
+from fake_store import fill, forget_credits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,8 +187,9 @@ def test_long_texts_are_cut_and_the_rest_counted() -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    fill_answered(tmp_path)
     fill(tmp_path, ("clip",))
+    forget_credits(tmp_path)
+    fill_answered(tmp_path)
     (tmp_path / "evaluate" / ("0" * 64)).mkdir()
     (tmp_path / "tune" / ("1" * 64)).mkdir()
     notes = _gather(tmp_path).notes

@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from fake_store import LAB, manifest, put
+from fake_store import LAB, credits_of, manifest, put, write_credits
 
+from analysis.answers import Answers
 from analysis.published import PAPER
 from analysis.statistics import Estimate
 from analysis.tabulation import Row, Table, latex, standing_out, to_latex, to_markdown, to_text
+from analysis.units import Credits
 
 TABLES = ("ensembles", "connectors", "token_reduction", "sva_ablation", "data", "sota", "leakage")
 
@@ -123,7 +126,10 @@ def fill(
     half: float = 1.0,
     connectors: dict[str, dict[str, Any]] | None = None,
 ) -> None:
-    """Lab results, one run per connector with all benchmarks at its score, intervals `half` to each side."""
+    """Lab results, one run per connector with all benchmarks at its score, intervals `half` to each side.
+
+    Two runs with whole scores are right about the same questions, as far as both are right.
+    """
     for connector, score in scores.items():
         for benchmark, category in LAB.items():
             metrics = {"score": score, "low": score - half, "high": score + half}
@@ -135,7 +141,9 @@ def fill(
                 metrics=metrics,
                 model=connector.replace(" ", "-"),
             )
-            put(store, one)
+            place = put(store, one)
+            right = np.roll(credits_of(score), 0 if score % 1 else 40)
+            write_credits(place, right, credits_of(30.0), full=100.0)
         folder = store / "tune" / connector.replace(" ", "-")
         folder.mkdir(parents=True)
         settings = (connectors or {}).get(connector, {"side": 4})
@@ -217,19 +225,40 @@ def table(*rows: Row) -> Table:
     return Table(title="T", subtitle="s", head="model", columns={"x": "X_1", "y": "Y"}, rows=rows)
 
 
-def estimate(score: float, half: float) -> Estimate:
-    return Estimate(score=score, low=score - half, high=score + half)
+def test_best_is_told_within_groups_by_answers_to_the_same_questions() -> None:
+    """Of 100 questions b has those right that a has, and 4 or 9 more; c has as many as b, mostly others."""
+    right = {
+        "x": {"a": range(50), "b": range(54), "c": range(46, 100)},
+        "y": {"a": range(50), "b": range(59), "c": range(41, 100)},
+    }
+    credits = [
+        Credits(
+            benchmark=name,
+            category="general",
+            runs=tuple(rows),
+            units=np.arange(100).astype(str).astype(object),
+            clusters=np.arange(100),
+            parts=np.array([""] * 100, dtype=object),
+            points=np.ones(100),
+            sighted=np.array([np.isin(np.arange(100), list(row)) for row in rows.values()], dtype=np.float32),
+            blind=np.zeros((3, 100), dtype=np.float32),
+        )
+        for name, rows in right.items()
+    ]
+    asked = dict.fromkeys("abc", frozenset(right))
+    answers = Answers(asked=asked, groups={}, read=lambda: credits)
 
+    def row(label: str, group: str, runs: tuple[str, ...]) -> Row:
+        scores = {name: Estimate(score=float(len(rows[label]))) for name, rows in right.items()}
+        return Row(label=label, group=group, scores=scores, runs=runs)
 
-def test_best_is_told_within_groups_and_only_where_differences_have_intervals_above_zero() -> None:
-    rows = (
-        Row(label="a", group="one", scores={"x": estimate(50, 3), "y": estimate(50, 3)}),
-        Row(label="b", group="one", scores={"x": estimate(54, 3), "y": estimate(55, 3)}),
-        Row(label="c", group="two", scores={"x": estimate(90, 1)}),
-        Row(label="d", group="two", scores={"x": Estimate(score=10)}),
+    rows = [row(label, group, (label,)) for group, pair in (("near", "ab"), ("far", "ac")) for label in pair]
+    published = [row(label, "published", ()) for label in "ab"]
+    found = Table(
+        title="", subtitle="", head="", columns={"x": "", "y": ""}, rows=(*rows, *published), answers=answers
     )
-    # Half-widths of 3 each give 3 * sqrt(2) = 4.24 for the difference: 4 is within it, 5 is not.
-    assert standing_out(table(*rows)) == {(1, "y")}
+    # 4 questions that b alone has right could be chance, 9 hardly; 59 against 50 of mostly others could.
+    assert standing_out(found) == {(1, "y")}
 
 
 def test_names_are_escaped_where_they_mean_something() -> None:
