@@ -19,7 +19,7 @@ from matplotlib.textpath import TextPath
 from analysis.level_drawing import NOISE, NOISE_STRENGTH, draw_levels, draw_noise
 from analysis.lines import Line, Point
 from analysis.published import CATEGORIES
-from analysis.style import LOOKS, WIDTH, spread, style, supervision_handles, write_title
+from analysis.style import LOOKS, WIDTH, partial_handle, spread, style, supervision_handles, write_title
 
 SIZE = (WIDTH, 3.7)
 """Inches."""
@@ -242,17 +242,7 @@ def _legend(axes: Axes, drawing: Drawing) -> None:
     if drawing.noise_floors:
         handles.append(Patch(color=NOISE, alpha=NOISE_STRENGTH, linewidth=0, label="noise below the best"))
     if any(line.partial for line in lines):
-        handles.append(
-            Line2D(
-                *([], []),
-                color="black",
-                linestyle="none",
-                marker="o",
-                markersize=4,
-                markerfacecolor="white",
-                label="partial",
-            )
-        )
+        handles.append(partial_handle())
     axes.legend(
         handles=handles,
         loc="lower left",

@@ -63,6 +63,12 @@ class Line:
         """Whether a score in it is that of a part of a benchmark."""
         return any(point.partial for point in self.points.values())
 
+    def is_partial(self, name: str) -> bool:
+        """Whether the score of the category `name`, or the `average`, is of parts of benchmarks."""
+        if name == "average":
+            return self.partial
+        return name in self.points and bool(self.points[name].partial)
+
     @property
     def gain(self) -> float | None:
         """Mean vision gain of the categories; none where there is no average."""

@@ -17,6 +17,7 @@ if not __package__:  # run as a script: siblings are found from the project's fo
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, run_figure
@@ -25,14 +26,14 @@ from analysis.material import Material
 from analysis.missing import fill_notes
 from analysis.published import mixture_ratios, ratio_models
 from analysis.ranks import COLUMNS, estimate_of
-from analysis.style import LOOKS, new_figure
+from analysis.style import LOOKS, new_figure, partial_handle, supervision_handles
 from analysis.text import align
 
 COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33")
 """Of the categories of data: after Tol, light, and none of those of supervision."""
 PREFIX = "ratio_"
-BESIDE = 0.13
-"""Half the distance of own points from published ones; mixtures are 1 apart."""
+SPREAD, STEP = 0.72, 0.26
+"""What all models of a mixture take, and the most from one to the next; mixtures are 1 apart."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,13 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _draw(material: Material) -> Picture:
     ratios = mixture_ratios()
     lines = _chosen(material, ratios)
+    models = list(dict.fromkeys(_model(*one) for one in lines))
     subtitle = material.describe("1350K samples each, no adapter data, CLIP ViT-L/14@336, Vicuna-1.5-7B")
-    figure = new_figure(2.5, material.title, subtitle)
+    handles = supervision_handles(line.supervision for _, line in lines)
+    if any(line.partial for _, line in lines):
+        handles.append(partial_handle())
+    height = 0.7 + len(ratios) * max(0.36, 0.13 * len(models))
+    figure = new_figure(height, material.title, subtitle, handles)
     panels = figure.subplots(1, 1 + len(COLUMNS), sharey=True, width_ratios=[2.7, *[1.0] * len(COLUMNS)])
     _draw_ratios(panels[0], ratios)
+    placed = [(line, _height(ratios, models, mixture, line)) for mixture, line in lines]
     for axes, (name, title) in zip(panels[1:], COLUMNS.items(), strict=True):
-        _draw_scores(axes, lines, name, both=material.both)
+        _draw_scores(axes, placed, name, both=material.both)
         axes.set_title(title, fontweight="bold", fontsize=7.5)
+    if len(models) > 1 + material.both:
+        _name_models(panels[-1], lines, [y for _, y in placed])
     panels[0].set_yticks(range(len(ratios)), [str(name) for name in ratios.index])
     panels[0].set_ylim(len(ratios) - 0.4, -0.6)
     return Picture(
@@ -58,6 +67,20 @@ def _draw(material: Material) -> Picture:
         text=align(_table(lines)),
         notes=_notes(material, lines, ratios),
     )
+
+
+def _model(mixture: str, line: Line) -> str:
+    """What is the same for all mixtures that a model is tuned on."""
+    if line.source == "published":
+        return "published"
+    return " ".join(word for word in line.label.split() if word not in (f"{PREFIX}{mixture}", "(partial)"))
+
+
+def _height(ratios: pd.DataFrame, models: Sequence[str], mixture: str, line: Line) -> float:
+    """Where `line` stands: at its mixture, each model in a row of its own."""
+    step = min(STEP, SPREAD / len(models))
+    row = list(ratios.index.astype(str)).index(mixture)
+    return row + step * (models.index(_model(mixture, line)) - (len(models) - 1) / 2)
 
 
 def _chosen(material: Material, ratios: pd.DataFrame) -> list[tuple[str, Line]]:
@@ -117,43 +140,61 @@ def _draw_ratios(axes: Axes, ratios: pd.DataFrame) -> None:
     )
 
 
-def _draw_scores(axes: Axes, lines: Sequence[tuple[str, Line]], name: str, *, both: bool) -> None:
-    rows = list(dict.fromkeys(mixture_ratios().index.astype(str)))
+def _draw_scores(axes: Axes, placed: Sequence[tuple[Line, float]], name: str, *, both: bool) -> None:
+    """Draw the score of each line at its height, with its number to the right of its interval."""
     axes.grid(axis="y", color="#EEEEEE", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.tick_params(axis="both", length=0, labelsize=6.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
     axes.spines["left"].set_visible(False)
-    for mixture, line in lines:
+    for line, y in placed:
         estimate = estimate_of(line, name)
         if estimate is None:
             continue
         pale = both and line.source == "published"
         look = LOOKS[line.supervision]
-        y = rows.index(mixture) + ((-BESIDE if pale else BESIDE) if both else 0.0)
         alpha = 0.45 if pale else 1.0
-        partial = name in line.points and line.points[name].partial
+        partial = line.is_partial(name)
         axes.plot(
             *(estimate.score, y),
             color=look.color,
             marker=look.marker,
-            markersize=4.2,
+            markersize=3.8,
             alpha=alpha,
             zorder=3,
             markerfacecolor="white" if partial else look.color,
             markeredgewidth=0.7 if partial else 0,
         )
+        end = estimate.score
         if estimate.low is not None and estimate.high is not None:
             axes.hlines(y, estimate.low, estimate.high, color=look.color, linewidth=0.8, alpha=alpha)
+            end = estimate.high
         if not pale:
             axes.annotate(
                 f"{estimate.score:.1f}",
-                (estimate.score, y),
-                (0, 4),
+                (end, y),
+                (4, 0),
                 textcoords="offset points",
-                fontsize=6,
-                ha="center",
+                fontsize=5.5,
+                va="center_baseline",
             )
-    axes.margins(x=0.25)
+    low, high = axes.dataLim.intervalx
+    span = max(high - low, 1.0)
+    axes.set_xlim(low - 0.15 * span, high + 0.55 * span)
+
+
+def _name_models(axes: Axes, lines: Sequence[tuple[str, Line]], heights: Sequence[float]) -> None:
+    """Write to the right of `axes` which model is which."""
+    for (mixture, line), y in zip(lines, heights, strict=True):
+        axes.annotate(
+            _model(mixture, line),
+            (1.03, y),
+            xycoords=axes.get_yaxis_transform(),
+            color=LOOKS[line.supervision].color,
+            fontsize=5.5,
+            va="center_baseline",
+            annotation_clip=False,
+        )
 
 
 def _to_frame(lines: Sequence[tuple[str, Line]], ratios: pd.DataFrame) -> pd.DataFrame:
@@ -217,6 +258,7 @@ COMMAND = FigureCommand(
     published=ratio_lines,
     draw=_draw,
     fill="python run.py -m sweep=table_data_ratio scale=mini",
+    beside="below the published ones (pale)",
 )
 
 if __name__ == "__main__":

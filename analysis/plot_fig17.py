@@ -34,6 +34,7 @@ from analysis.style import LOOKS, new_figure, supervision_handles
 from analysis.text import align
 
 MEAN, ALL = "mean", "all"
+SOURCES = ("published", "own")
 ENDS = 30.0
 """Per cent at the ends of the colours; beyond it the number alone tells."""
 
@@ -78,7 +79,8 @@ def _draw(material: Material) -> Picture:
     texts = [[_text(each) for each in row] for row in estimates]
     cells = draw_cells(axes, values, texts, colors="PuOr", ends=(-ENDS, ENDS), size=6, resolved=resolved)
     rule(axes, [len(ids) + 1 for ids in groups.values() if ids] + [1], along="columns")
-    rule(axes, [len(changes), len(means)], along="rows")
+    blocks = [sum(one.source == source for one in some) for some in (changes, means) for source in SOURCES]
+    rule(axes, [count for count in blocks if count], along="rows")
     names = [name for ids in groups.values() if ids for name in (*ids, MEAN)]
     titles = benchmark_titles([*names, "mean of all"], material.partial)
     name_columns(axes, titles, {CATEGORIES[name]: len(ids) + 1 for name, ids in groups.items() if ids})

@@ -26,7 +26,7 @@ from analysis.lines import DESIGN, Line, published_lines, to_frame
 from analysis.material import Material
 from analysis.missing import Cell, fill_notes
 from analysis.published import CATEGORIES, category_only_models, recipe_models
-from analysis.style import LOOKS, new_figure, supervision_handles
+from analysis.style import LOOKS, new_figure, partial_handle, supervision_handles
 from analysis.text import align, by_size
 
 Recipe = tuple[str, str]
@@ -55,7 +55,8 @@ def _draw(material: Material) -> Picture:
     recipes = sorted({_recipe(line) for line in lines}, key=_order)
     kinds = [kind for kind in LOOKS if kind in {line.supervision for line in lines}]
     subtitle = material.describe("737K instruction data, Vicuna-1.5-7B")
-    figure = new_figure(4.0, material.title, subtitle, supervision_handles(kinds))
+    handles = [*supervision_handles(kinds), *([partial_handle()] if material.partial else [])]
+    figure = new_figure(4.0, material.title, subtitle, handles)
     panels = figure.subplots(2, 2, sharex=True)
     for axes, (category, name) in zip(panels.flat, CATEGORIES.items(), strict=True):
         _draw_panel(axes, lines, category, recipes, kinds)

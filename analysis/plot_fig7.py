@@ -145,7 +145,7 @@ def _draw_pair(
     axes.plot(places, scores, color="#B5B5B5", linewidth=2.2, alpha=alpha, zorder=1)
     for place, (line, estimate) in zip(places, estimates, strict=True):
         look = LOOKS[line.supervision]
-        partial = name in line.points and line.points[name].partial
+        partial = line.is_partial(name)
         axes.plot(
             *(place, estimate.score),
             color=look.color,

@@ -13,6 +13,9 @@ from analysis.style import LOOKS, new_figure, supervision_handles
 ROW = 0.155
 """Inches from one place to the next."""
 
+PALE = 0.3
+"""Strength of published lines where own ones are over them."""
+
 
 def draw_ranks(ranked: Sequence[Ranked], title: str, subtitle: str) -> Figure:
     """Draw `ranked`, one row per place, with names at the place in the average."""
@@ -29,14 +32,16 @@ def draw_ranks(ranked: Sequence[Ranked], title: str, subtitle: str) -> Figure:
     axes.spines[["left", "bottom"]].set_visible(False)
     for place in range(1, size + 1, 2):
         axes.axhspan(place - 0.5, place + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
-    step = min(0.04, 0.3 / max(size - 1, 1))
-    for index, one in enumerate(ranked):
-        shift = step * (index - (size - 1) / 2) if one.line.source == "own" else 0.0
-        _draw_line(axes, one, shift, index + 1)
+    own = [one for one in ranked if one.line.source == "own"]
+    step = min(0.04, 0.34 / max(len(own) - 1, 1))
+    shifts = {id(one): step * (index - (len(own) - 1) / 2) for index, one in enumerate(own)}
+    for row, one in enumerate(ranked, start=1):
+        pale = bool(own) and one.line.source == "published"
+        _draw_line(axes, one, shifts.get(id(one), 0.0), row, pale=pale)
     return figure
 
 
-def _draw_line(axes: Axes, one: Ranked, shift: float, row: int) -> None:
+def _draw_line(axes: Axes, one: Ranked, shift: float, row: int, *, pale: bool) -> None:
     """Draw the places of `one`; its name stands in `row`, its own even where several share a place."""
     look = LOOKS[one.line.supervision]
     top = AVERAGE in one.places and one.places[AVERAGE].place <= 3
@@ -50,7 +55,7 @@ def _draw_line(axes: Axes, one: Ranked, shift: float, row: int) -> None:
         linewidth=1.6 if top else 0.8,
         markersize=4.6 if top else 3.4,
         markeredgewidth=0,
-        alpha=1.0 if top else 0.7,
+        alpha=PALE if pale else 1.0 if top else 0.7,
     )
     for index, name in enumerate(COLUMNS):
         place = one.places.get(name)
@@ -61,6 +66,7 @@ def _draw_line(axes: Axes, one: Ranked, shift: float, row: int) -> None:
         color=look.color,
         fontsize=7,
         fontweight="bold" if top else "normal",
+        alpha=0.65 if pale else 1.0,
         va="center_baseline",
         clip_on=False,
     )

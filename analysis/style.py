@@ -201,6 +201,20 @@ def supervision_handles(supervisions: Iterable[str]) -> list[Line2D]:
     ]
 
 
+def partial_handle() -> Line2D:
+    """What a legend says of hollow marks: scores of parts of benchmarks."""
+    return Line2D(
+        [],
+        [],
+        color="black",
+        linestyle="none",
+        marker="o",
+        markersize=4,
+        markerfacecolor="white",
+        label="partial",
+    )
+
+
 def save(figure: Figure, points: pd.DataFrame, out: Path, name: str) -> list[Path]:
     """Write NAME.png, .pdf, .svg and .csv into `out`: each whole or not at all, and without a date inside."""
     out.mkdir(parents=True, exist_ok=True)
