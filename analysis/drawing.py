@@ -30,6 +30,8 @@ LEAD, MEAN_COLUMN, EDGE = 0.2, 0.4, 0.06
 LABEL_GAP = 0.124
 """Inches from one label to the next."""
 LABEL_SIZE = 7
+MOST_IN_A_ROW = 6
+"""Entries of the legend beside each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +249,7 @@ def _legend(axes: Axes, drawing: Drawing) -> None:
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(-0.012, 0.985),
-        ncols=len(handles),
+        ncols=math.ceil(len(handles) / math.ceil(len(handles) / MOST_IN_A_ROW)),
         frameon=False,
         handlelength=2.4,
         columnspacing=1.1,

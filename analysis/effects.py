@@ -27,8 +27,8 @@ from analysis.command import add_store_options, first_look, read_frame
 from analysis.designs import AXES
 from analysis.errors import AnalysisError
 from analysis.grid_model import Column, GridModel, interaction_columns, levels_of, main_columns
-from analysis.paired import AVERAGE, holm
-from analysis.published import CATEGORIES, benchmarks, recipe_models
+from analysis.paired import holm
+from analysis.published import AVERAGE, CATEGORIES, benchmarks, recipe_models
 from analysis.style import write_csv
 from analysis.text import align, p_value
 

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import AnalysisError
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.units import Credits
 from analysis.variance import Spread, Terms, spread_of, variance_of
 
-BENCHMARK, CATEGORY, AVERAGE = LEVELS = ("benchmark", "category", "average")
+BENCHMARK, CATEGORY = "benchmark", "category"
+LEVELS = (BENCHMARK, CATEGORY, AVERAGE)
 
 
 @dataclass(frozen=True, kw_only=True)

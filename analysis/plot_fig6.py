@@ -9,7 +9,6 @@ python analysis/plot_fig6.py --noise       a band below the best, in which diffe
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,11 +18,13 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from analysis.command import read_credits
+from analysis.designs import Design
 from analysis.drawing import Drawing, draw
+from analysis.errors import AnalysisError
 from analysis.figure import FigureCommand, Picture, figure_parser, make_figure
 from analysis.lines import published_lines, to_frame
 from analysis.material import Material, category_ticks, refuse_idle_options
+from analysis.paired import CATEGORY
 from analysis.power import noise_floor
 from analysis.rank_drawing import draw_ranks
 from analysis.ranks import markdown_table, rank, ranks_to_frame, text_of_ranks
@@ -47,14 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     refuse_idle_options(parser, options)
     if options.noise and (options.published or options.ranks):
         parser.error("--noise is known of own scores; leave out --published and --ranks")
-    scores = replace(SCORES, draw=partial(_draw_scores, noise=options)) if options.noise else SCORES
+    scores = replace(SCORES, draw=partial(_draw_scores, noise=True)) if options.noise else SCORES
     return make_figure(RANKS if options.ranks else scores, options)
 
 
-def _draw_scores(material: Material, noise: argparse.Namespace | None = None) -> Picture:
-    """Draw scores; with the noise of the results that the options `noise` choose."""
+def _draw_scores(material: Material, *, noise: bool = False) -> Picture:
     subtitle = material.describe(RECIPE)
-    floors = {} if noise is None else _noise_floors(noise)
+    floors = _noise_floors(material) if noise else {}
     drawing = Drawing(
         lines=material.lines,
         title=material.title,
@@ -70,11 +70,18 @@ def _draw_scores(material: Material, noise: argparse.Namespace | None = None) ->
     )
 
 
-def _noise_floors(options: argparse.Namespace) -> dict[str, float]:
-    """Category -> half a 95 % interval of the difference between two equal designs, in points."""
-    frame, credits = read_credits(options.store, options.only, runs=options.runs, proxy=options.proxy)
-    floors = noise_floor(credits, frame)
-    rows = floors[floors["level"] == "category"]
+def _noise_floors(material: Material) -> dict[str, float]:
+    """Category -> half a 95 % interval of the difference between two equal designs, in points.
+
+    Raises:
+        AnalysisError: if no own result has the credits of single questions.
+    """
+    own = material.own.lines if material.own else ()
+    if not material.answers.credits:
+        raise AnalysisError("no own result has the credits of single questions, which --noise is made of")
+    designs = [Design(label=line.label, runs=line.runs) for line in own]
+    floors = noise_floor(material.answers.credits, designs)
+    rows = floors[floors["level"] == CATEGORY]
     return {str(name): float(value) for name, value in zip(rows["name"], rows["noise_floor"], strict=True)}
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.command import add_store_options, first_look, read_credits
-from analysis.designs import Field, designs_of, field_of
+from analysis.designs import Design, Field, designs_of, field_of
 from analysis.errors import AnalysisError
 from analysis.paired import LEVELS, Target
 from analysis.published import CATEGORIES
@@ -61,17 +61,17 @@ class Resolution:
     """Whether it rests on `CORRELATION`."""
 
 
-def noise_floor(credits: Sequence[Credits], frame: pd.DataFrame) -> pd.DataFrame:
+def noise_floor(credits: Sequence[Credits], designs: Sequence[Design]) -> pd.DataFrame:
     """How far apart two equal designs may be by chance, for bands in figures.
 
     Args:
-        credits: of the runs in `frame`, which has the columns of results.Row.
-        frame: says which runs are seeds of one design.
+        credits: of the runs of `designs`.
+        designs: those that are compared.
 
     Returns:
         level (benchmark, category or average), name, and noise_floor: half a 95 % interval in points.
     """
-    found = resolutions(field_of(credits, designs_of(frame)))
+    found = resolutions(field_of(credits, designs))
     return pd.DataFrame([asdict(one) for one in found])[
         ["level", "name", "noise_floor", "training", "assumed"]
     ]

@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.lines import DESIGN
 from analysis.published import (
+    AVERAGE,
     CATEGORIES,
     NAMES,
     PublishedModel,
@@ -28,7 +29,6 @@ from analysis.rank_correlation import Values, kendall, spearman
 LEAST = 4
 """Encoders below which an order says nothing: three come in the right one by chance every sixth time."""
 DRAWS = 4000
-AVERAGE = "average"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,14 +19,13 @@ from dataclasses import fields
 
 from analysis.choose.candidates import Pool, published_pool
 from analysis.choose.choice import make_choice
-from analysis.choose.costs import Cost
+from analysis.choose.costs import TRAINING, Cost
 from analysis.choose.own_candidates import own_pool
 from analysis.choose.text import as_dict, as_text
 from analysis.command import Hints, add_store_options, chosen_axes, first_look, read_credits
 from analysis.errors import AnalysisError, unknown
-from analysis.findings.evidence import AVERAGE
-from analysis.published import CATEGORIES
-from analysis.results import open_store
+from analysis.published import AVERAGE, CATEGORIES
+from analysis.results import MANIFEST, open_store
 from cambrian.errors import UserError
 
 LIMITS = tuple(field.name for field in fields(Cost))
@@ -97,7 +96,7 @@ def _pools(options: argparse.Namespace) -> list[Pool]:
         frame, credits = read_credits(
             options.store, options.only, runs=options.runs, proxy=options.proxy, hints=HINTS
         )
-        with open_store(options.store) as place:
+        with open_store(options.store, more=[f"{kind}/*/{MANIFEST}" for kind in TRAINING]) as place:
             found.append(own_pool(frame, credits, place, options.category, options.gpu))
     return found
 

@@ -26,9 +26,10 @@ from analysis.choose.costs import (
 from analysis.designs import Design, Field, field_of
 from analysis.draws import draw_scores
 from analysis.errors import AnalysisError
-from analysis.findings.evidence import AVERAGE, Evidence, Model, own_evidence
+from analysis.findings.evidence import Evidence, Model, own_evidence
 from analysis.missing import cell_of, command_of
 from analysis.paired import CATEGORY, Target
+from analysis.published import AVERAGE
 from analysis.statistics import Estimate, mean
 from analysis.units import Credits
 from analysis.variance import Values, seed_variance

@@ -9,8 +9,7 @@ from typing import Any
 
 from analysis.choose.choice import Choice, Ranked
 from analysis.draws import DRAWS
-from analysis.findings.evidence import AVERAGE
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.standing import Belief
 from analysis.text import align
 
@@ -22,7 +21,9 @@ def as_text(
     choices: Sequence[Choice], measure: str, budget: Mapping[str, float], runs: int, *, look: str = ""
 ) -> str:
     """Every source by itself: the best, who may be as good, and the `runs` that would tell most."""
-    return "\n\n\n".join(look + _one(choice, measure, budget, runs) for choice in choices)
+    return "\n\n\n".join(
+        (look if choice.source == "own" else "") + _one(choice, measure, budget, runs) for choice in choices
+    )
 
 
 def as_dict(choices: Sequence[Choice], measure: str, budget: Mapping[str, float]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.findings.catalog import Backbone, backbones
 from analysis.lines import DESIGN
 from analysis.published import (
+    AVERAGE,
     CATEGORIES,
     NAMES,
     PublishedModel,
@@ -23,9 +24,6 @@ from analysis.published import (
 )
 from analysis.published_tables import connector_scores, ensemble_scores
 from analysis.statistics import mean
-
-AVERAGE = "average"
-"""The measure that is the mean of the four categories; the other measures are the categories."""
 
 UNSTATED = "unstated"
 """A design choice that the paper does not print; it is the same within one table."""

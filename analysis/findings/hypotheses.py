@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from analysis.findings.combinations import AddedMember, BestMember
 from analysis.findings.contrasts import Change, Lead, Narrowing, Resolution, Trend
-from analysis.findings.evidence import AVERAGE
 from analysis.findings.image_use import BlindLead, SmallGain
 from analysis.findings.terms import Contrast
 from analysis.missing import run_command
+from analysis.published import AVERAGE
 
 FINDINGS: Mapping[int, str] = {
     1: "Most benchmarks hardly measure vision.",

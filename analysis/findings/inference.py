@@ -145,6 +145,8 @@ def effect_of(combination: Combination, question_variance: float | None) -> Effe
         question_variance: of the same value by the sampling of questions; none if no single scores are known.
     """
     parts = combination.parts or ()
+    if not any(part.variance for part in parts):
+        parts = ()  # equal units, such as two that are printed alike, do not show that others would be
     if not parts and question_variance is None:
         return Effect(value=combination.value)
     spread = _Spread.of(parts, question_variance or 0.0)

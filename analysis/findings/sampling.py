@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.findings.evidence import AVERAGE
 from analysis.findings.terms import QuestionVariance
+from analysis.published import AVERAGE
 from analysis.units import Credits
 
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from analysis.findings.evidence import AVERAGE
 from analysis.findings.hypotheses import EACH, FINDINGS, Hypothesis
 from analysis.findings.inference import Effect, Verdict
 from analysis.findings.testing import Family, Finding
-from analysis.published import CATEGORIES
+from analysis.published import AVERAGE, CATEGORIES
 from analysis.text import align
 
 WIDTH = 110

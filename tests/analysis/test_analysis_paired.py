@@ -15,7 +15,7 @@ from simulated import credits_of
 
 from analysis import compare as compare_command
 from analysis import effects, power, stability
-from analysis.designs import Design, field_of
+from analysis.designs import Design, designs_of, field_of
 from analysis.errors import AnalysisError
 from analysis.paired import compare, holm
 from analysis.results import ROOT
@@ -129,7 +129,7 @@ def test_the_noise_floor_is_half_an_interval() -> None:
     frame = pd.DataFrame({"run": credits.runs, "seed": 0, "encoder": ["siglip", "dinov2"]})
     for axis in ("connector", "adapter", "vision", "instruct", "llm"):
         frame[axis] = "same"
-    floor = power.noise_floor([credits], frame).set_index("name")
+    floor = power.noise_floor([credits], designs_of(frame)).set_index("name")
     one = compare([credits], ["run00"], ["run01"]).differences[0]
     assert floor.loc["made_up", "noise_floor"] == pytest.approx(one.high - one.difference, rel=0.01)
 

@@ -148,7 +148,10 @@ def test_a_design_without_credits_is_no_candidate(tmp_path: Path, capsys: pytest
     assert main(["--store", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "note: clip concat 1.2M frozen 737k is left out: it has no credits of single questions" in said.out
-    assert "make it again: python run.py scale=lab encoder=clip" in said.err
+    assert (
+        "    python run.py encoder=clip connector=concat adapter=1.2M vision=frozen instruct=737k\n"
+        in said.err
+    )
     assert main(["--store", str(tmp_path), "--only", "encoder=clip"]) == 2
     assert "no evaluation has the credits of its questions" in capsys.readouterr().err
 

@@ -144,3 +144,11 @@ def test_parts_of_a_variance_have_degrees() -> None:
     )
     effect = effect_of(both, None)
     assert effect.high == pytest.approx(4.30265 * math.sqrt(2), abs=1e-4)  # 4 / (1 + 1) degrees
+
+
+def test_equal_units_are_no_proof() -> None:
+    """Two encoders that gain the same, as printed, do not show that a third one would."""
+    found = effect_of(mean_of_units(units(1.5, 1.5)), None)
+    assert found == Effect(value=1.5)
+    with_questions = effect_of(mean_of_units(units(1.5, 1.5)), 0.25)
+    assert with_questions.low == pytest.approx(1.5 - 1.96 * 0.5, abs=1e-3) and with_questions.p is None

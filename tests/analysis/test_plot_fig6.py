@@ -15,6 +15,7 @@ from fake_store import LAB, answer, fill, manifest, put
 from analysis import table
 from analysis.command import read_credits
 from analysis.drawing import Drawing, draw
+from analysis.designs import designs_of
 from analysis.lines import own_lines
 from analysis.plot_fig6 import main
 from analysis.power import noise_floor
@@ -254,7 +255,9 @@ def test_the_noise_below_the_best_is_that_of_equal_designs(
     assert main(["--noise", "--store", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     points = pd.read_csv(tmp_path / "out" / "fig6.csv").set_index("category")["noise_floor"]
     frame, credits = read_credits(str(tmp_path), [])
-    floors = noise_floor(credits, frame).query("level == 'category'").set_index("name")["noise_floor"]
+    floors = (
+        noise_floor(credits, designs_of(frame)).query("level == 'category'").set_index("name")["noise_floor"]
+    )
     for category, floor in floors.items():
         assert points[category].tolist() == pytest.approx([floor, floor])
         assert 1 < floor < 20

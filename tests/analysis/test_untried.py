@@ -211,7 +211,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_best_gap_is_proposed_first(store: Path) -> None:
     command = [sys.executable, "-m", "analysis.choose", "--store", str(store)]
-    axes = "encoder=siglip connector=sva adapter=1.2M vision=frozen instruct=737k llm=tiny seed=0"
+    axes = "encoder=siglip connector=sva adapter=1.2M vision=frozen instruct=737k"
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     first = next(line for line in done.stdout.split("\n") if line.startswith("  1. +"))
