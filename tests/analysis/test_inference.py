@@ -83,13 +83,6 @@ def test_one_unit_has_the_interval_of_its_questions_and_no_test() -> None:
     assert known.p is None
 
 
-def test_units_that_do_not_differ() -> None:
-    assert effect_of(mean_of_units(units(2, 2)), None) == Effect(value=2, low=2, high=2, p=0)
-    assert effect_of(mean_of_units(units(0, 0)), None) == Effect(value=0, low=0, high=0, p=1)
-    known = effect_of(mean_of_units(units(2, 2)), 1.0)
-    assert (known.low, known.p) == pytest.approx((2 - 1.959964, 0.0455003))
-
-
 def test_a_share_by_hand() -> None:
     """Four of four: p is 2 / 16, and the interval ends where 0.025 = share^4."""
     effect = share_of_units(units(1, 2, 3, 4), below=5)

@@ -14,8 +14,8 @@ from fake_store import LAB, answer, fill, manifest, put
 
 from analysis import table
 from analysis.command import read_credits
-from analysis.drawing import Drawing, draw
 from analysis.designs import designs_of
+from analysis.drawing import Drawing, draw
 from analysis.lines import own_lines
 from analysis.plot_fig6 import main
 from analysis.power import noise_floor
