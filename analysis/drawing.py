@@ -30,8 +30,8 @@ LEAD, MEAN_COLUMN, EDGE = 0.2, 0.4, 0.06
 LABEL_GAP = 0.124
 """Inches from one label to the next."""
 LABEL_SIZE = 7
-MOST_IN_A_ROW = 6
-"""Entries of the legend beside each other."""
+MOST_IN_A_ROW, LEGEND_ROW = 6, 0.15
+"""Entries of the legend beside each other; inches that each further row takes from the axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,10 @@ def draw(drawing: Drawing) -> Figure:
         best = _best(drawing.lines)
         labels = _labels(drawing, best)
         margin = max(label.width for label in labels) + LEAD + MEAN_COLUMN + EDGE
+        handles = _handles(drawing)
+        height = HEIGHT - LEGEND_ROW * (_legend_rows(handles) - 1)
         axes = figure.add_axes(
-            (LEFT / SIZE[0], BOTTOM / SIZE[1], 1 - (LEFT + margin) / SIZE[0], HEIGHT / SIZE[1])
+            (LEFT / SIZE[0], BOTTOM / SIZE[1], 1 - (LEFT + margin) / SIZE[0], height / SIZE[1])
         )
         _frame(figure, axes, drawing)
         draw_levels(axes, drawing.lines)
@@ -82,7 +84,7 @@ def draw(drawing: Drawing) -> Figure:
             pale = drawing.has_both and line.source == "published"
             _draw_line(axes, line, shift, emphasised=line in best, pale=pale)
         _draw_labels(axes, labels, dict(zip(map(id, drawing.lines), shifts, strict=True)))
-        _legend(axes, drawing)
+        _draw_legend(axes, handles)
     return figure
 
 
@@ -235,7 +237,8 @@ def _end(line: Line) -> tuple[int, float]:
     return place, line.points[category].estimate.score
 
 
-def _legend(axes: Axes, drawing: Drawing) -> None:
+def _handles(drawing: Drawing) -> list[Artist]:
+    """What the legend explains."""
     lines = drawing.lines
     handles: list[Artist] = [*supervision_handles(line.supervision for line in lines)]
     if any(point.blind is not None for point in _all_points(lines)):
@@ -245,11 +248,19 @@ def _legend(axes: Axes, drawing: Drawing) -> None:
         handles.append(Patch(color=NOISE, alpha=NOISE_STRENGTH, linewidth=0, label="noise below the best"))
     if any(line.partial for line in lines):
         handles.append(partial_handle())
+    return handles
+
+
+def _legend_rows(handles: Sequence[Artist]) -> int:
+    return math.ceil(len(handles) / MOST_IN_A_ROW)
+
+
+def _draw_legend(axes: Axes, handles: Sequence[Artist]) -> None:
     axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(-0.012, 0.985),
-        ncols=math.ceil(len(handles) / math.ceil(len(handles) / MOST_IN_A_ROW)),
+        ncols=math.ceil(len(handles) / _legend_rows(handles)),
         frameon=False,
         handlelength=2.4,
         columnspacing=1.1,

@@ -154,7 +154,7 @@ def _resolved(estimate: Estimate | None, row: Change) -> bool | None:
 def _text(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
-    return f"{estimate.score:.1f}" if abs(estimate.score) < 99.95 else f"{estimate.score:.0f}"
+    return f"{estimate.score:z.1f}" if abs(estimate.score) < 99.95 else f"{estimate.score:.0f}"
 
 
 def _to_frame(
