@@ -219,8 +219,10 @@ def save(figure: Figure, points: pd.DataFrame, out: Path, name: str) -> list[Pat
     """Write NAME.png, .pdf, .svg and .csv into `out`: each whole or not at all, and without a date inside."""
     out.mkdir(parents=True, exist_ok=True)
     with matplotlib.style.context(style()):
+        quick = {"compress_level": 1}  # a tenth larger than by default, and written in half the time
         _write(
-            out / f"{name}.png", lambda path: figure.savefig(path, format="png", metadata={"Software": None})
+            out / f"{name}.png",
+            lambda path: figure.savefig(path, format="png", metadata={"Software": None}, pil_kwargs=quick),
         )
         figure.set_layout_engine(None)  # as it now is: all files alike, none drawn once more to be laid out
         undated = {"CreationDate": None, "Creator": None, "Producer": None}

@@ -179,8 +179,8 @@ def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise ValueError(f"no {UNITS_FILE}: evaluated by a version that did not keep its credits")
     try:
-        with pa.OSFile(str(path), "rb") as file:
-            table = pa.ipc.open_file(file).read_all()
+        # In one read: opened as a file, Arrow takes four times as long for thousands of small ones.
+        table = pa.ipc.open_file(pa.py_buffer(path.read_bytes())).read_all()
     except pa.ArrowInvalid as error:
         raise ValueError(f"{UNITS_FILE} is no Arrow file: {error}") from error
     if tuple(table.column_names) != COLUMNS or FULL not in (table.schema.metadata or {}):
