@@ -4,13 +4,11 @@
 
 Clusters of questions are drawn with replacement, the same ones for all designs, so that two that answer alike
 stay together; scores and deviations are of a design's mean over its seeds. How much one run varies by its
-seed is pooled over the designs (`analysis.variance.seed_variance`). Few seeds leave that in doubt, so it is
-drawn as well, once for all designs; with many degrees of freedom it is the variance itself:
-
-    training = max(0, variance * freedom / chi-squared - single answers)
-
-Single answers that differ from seed to seed by chance are taken off it: they are among the questions already.
-Where no design has two seeds, training is in no draw.
+seed is pooled over the designs (`analysis.variance.seed_variance`). Single answers that differ from seed to
+seed by chance are among the questions already. Few seeds leave in doubt how much training adds to them: it is
+taken so large that the middle 95 % of the difference between two typical designs are as wide as their
+interval (`analysis.variance.Variance`), and where that is shorter than questions alone make it, their draws
+are scaled to it. Where no design has two seeds, training is in no draw.
 """
 
 from __future__ import annotations
@@ -19,10 +17,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy.special import ndtri
 
 from analysis.designs import Field
 from analysis.paired import Target
-from analysis.variance import Spread, Values, seed_variance
+from analysis.variance import CONFIDENCE, NEGLIGIBLE, Spread, Terms, Values, Variance, seed_variance
 
 DRAWS = 2000
 BLOCK = 250
@@ -44,18 +43,47 @@ def draw_scores(field: Field, targets: Sequence[Target]) -> Iterator[Values]:
             if key not in known:
                 known[key] = _draw_questions(spread, field.rows, streams[key])
             draws += weight * known[key]
-        variance, answers, freedom = seed_variance(target.terms, field.rows)
-        if freedom:
-            drawn = variance * freedom / np.random.default_rng(3).chisquare(freedom, size=(DRAWS, 1))
-            draws += draw_training(np.maximum(drawn - answers, 0.0), seeds)
-        yield draws
+        scale, training = _scales(target.terms, field.rows)
+        scores = np.array(field.scores(target))
+        yield scores + scale * (draws - scores) + draw_training(training, seeds)
 
 
-def draw_training(variance: Values | float, seeds: Sequence[int]) -> Values:
-    """Deviations (`DRAWS`, designs) of means over `seeds` runs of each design, by how training varies.
+def _scales(terms: Terms, rows: Sequence[Sequence[int]]) -> tuple[float, float]:
+    """Scale of the draws of questions, and the variance that training adds to one run, in points squared.
 
-    `variance` is of one run, in points squared; of every draw (`DRAWS`, 1), or of all.
+    One of the two is neutral, 1 or 0: either the interval of a typical difference is wider than its draws of
+    questions, or its seeds are so alike that it is not.
     """
+    seeds, answers, freedom = seed_variance(terms, rows)
+    if not freedom:
+        return 1.0, 0.0
+    parts = [weight**2 * _typical_variance(spread, rows) for weight, spread in terms]
+    share = 2 * float(np.mean([1 / len(each) for each in rows]))
+    questions = sum(parts)
+    known = Variance(
+        questions=max(questions - share * answers, NEGLIGIBLE),
+        questions_freedom=min(spread.freedom for _, spread in terms),
+        seeds=share * seeds,
+        seeds_freedom=freedom,
+    )
+    wanted = (known.quantile() * known.error / -float(ndtri((1 - CONFIDENCE) / 2))) ** 2
+    if wanted < questions:
+        return math.sqrt(wanted / questions), 0.0
+    return 1.0, (wanted - questions) / share
+
+
+def _typical_variance(spread: Spread, rows: Sequence[Sequence[int]]) -> float:
+    """Of the difference between two designs by their questions, in points squared; the median over pairs."""
+    deviations = np.stack([spread.deviations[list(chosen)].mean(axis=0) for chosen in rows])
+    products = deviations @ deviations.T
+    if len(rows) == 1:
+        return float(2 * products[0, 0])
+    own = np.diag(products)
+    return float(np.median((own[:, None] + own[None, :] - 2 * products)[np.triu_indices(len(rows), 1)]))
+
+
+def draw_training(variance: float, seeds: Sequence[int]) -> Values:
+    """Deviations (`DRAWS`, designs) of means over `seeds` runs of each design; `variance` is of one run."""
     normal = np.random.default_rng(2).normal(size=(DRAWS, len(seeds)))
     return normal * np.sqrt(variance / np.asarray(seeds))
 

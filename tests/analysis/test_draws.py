@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,10 @@ from simulated import answers, credits_of
 from analysis.designs import Design, Field, field_of
 from analysis.draws import DRAWS, draw_scores, draw_training
 from analysis.standing import rank
-from analysis.variance import seed_variance, variance_of_score
+from analysis.variance import Variance, seed_variance, variance_of
+
+REPETITIONS = 2000
+"""Of a simulation; so many that a rate of 95 % is measured to half a point (one standard error)."""
 
 
 def designs(*seeds: int) -> list[Design]:
@@ -32,30 +37,36 @@ def draws(of: Field) -> np.ndarray:
     return found
 
 
-def test_draws_vary_as_the_formula_says() -> None:
+@pytest.mark.parametrize("training", [0.5, 0.0])
+def test_differences_are_drawn_as_wide_as_their_intervals(training: float) -> None:
     """Eight designs of two seeds: single answers once, training on top, both divided by two."""
-    rows = answers("plain", np.random.default_rng(0), (2,) * 8, training=0.5)
+    rows = answers("plain", np.random.default_rng(0), (2,) * 8, training=training)
     of = field(rows, *(2,) * 8)
     found = draws(of)
     terms = of.targets[0].terms
     variance, single, freedom = seed_variance(terms, of.rows)
-    assert (freedom, variance > 2 * single) == (8, True)
+    assert (freedom, variance > 2 * single) == (8, training > 0)
     assert found.mean(axis=0) == pytest.approx(of.scores(of.targets[0]), abs=0.4)
-    # The mean of freedom / chi-squared is freedom / (freedom - 2).
-    training = (variance * 8 / 6 - single) / 2
-    for column, chosen in zip(found.T, of.rows, strict=True):
-        questions = np.sum(terms[0][1].deviations[list(chosen)].mean(axis=0) ** 2)
-        assert column.var() == pytest.approx(questions + training, rel=0.12)
-        alone = variance_of_score(terms, chosen)  # with one more cluster, which no draw can know of
-        single_alone = seed_variance(terms, [chosen])[1]
-        assert questions == pytest.approx(alone.questions + single_alone / 2, rel=0.02)
+    drawn, expected = [], []
+    for one, other in itertools.combinations(range(8), 2):
+        low, high = np.quantile(found[:, one] - found[:, other], [0.025, 0.975])
+        drawn.append((high - low) / 2)
+        pair = variance_of(terms, of.rows[one], of.rows[other])
+        known = Variance(
+            questions=pair.questions + seed_variance(terms, [of.rows[one], of.rows[other]])[1] - single,
+            questions_freedom=pair.questions_freedom,
+            seeds=variance,
+            seeds_freedom=freedom,
+        )
+        expected.append(known.quantile() * known.error)
+    assert np.median(drawn) == pytest.approx(np.median(expected), rel=0.03)
 
 
 def test_seeds_that_differ_by_single_answers_alone_add_nothing() -> None:
     """Each seed has other questions right, as many: all of their difference is among the questions."""
     rows = np.array([np.arange(300) % 2 == side for side in (0, 1, 0, 1)], dtype=float)
     found = draws(field(rows, 2, 2))
-    assert found == pytest.approx(np.full_like(found, 50.0))  # each question is right in one seed of two
+    assert found == pytest.approx(np.full_like(found, 50.0), abs=1e-3)  # each is right in one seed of two
     alone = draws(field(rows, 1, 1, 1, 1))
     assert alone.std(axis=0) == pytest.approx(100 / 300 * 75**0.5, rel=0.1)
 
@@ -74,8 +85,6 @@ def test_training_by_hand() -> None:
     found = draw_training(4.0, [1, 4])
     assert found.shape == (DRAWS, 2)
     assert found.std(axis=0) == pytest.approx([2.0, 1.0], rel=0.05)
-    each = np.linspace(0, 1, DRAWS)[:, None]
-    assert draw_training(each, [1])[0, 0] == 0
 
 
 @given(st.integers(1, 4), st.integers(0, 100))
@@ -92,15 +101,16 @@ def test_equal_designs_stay_together(count: int, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [(2, 2), (3, 3), (3, 1), (2, 2, 2, 2), (1, 1, 2, 2, 2, 2)])
+@pytest.mark.parametrize("seeds", [(2, 2), (3, 3), (2, 2, 2, 2), (1, 1, 2, 2, 2, 2)])
 @pytest.mark.parametrize("training", [0.0, 0.1, 0.4])
 def test_intervals_of_draws_hold(seeds: tuple[int, ...], training: float) -> None:
-    """Of two equal designs, the middle 95 % of the difference hold 0 in at least 91 % of 600 repetitions."""
+    """Of two equal designs, the middle 95 % of the difference hold 0."""
     held = 0
-    for repetition in range(600):
+    for repetition in range(REPETITIONS):
         rows = answers("plain", np.random.default_rng(repetition), seeds, training)
         found = draws(field(rows, *seeds))
         low, high = np.quantile(found[:, 0] - found[:, 1], [0.025, 0.975])
         held += bool(low <= 0 <= high)
-    print(f"\n{seeds} training {training}: {held / 6:.1f} %")
-    assert held / 600 > 0.91
+    rate = 100 * held / REPETITIONS
+    print(f"\ndraws of {seeds} seeds, training {training}: {rate:.1f} % of intervals hold")
+    assert abs(rate - 95) <= 2
