@@ -13,22 +13,15 @@ import jsonschema
 import numpy as np
 import pytest
 from fake_store import LAB, answer, fill, forget_credits
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analysis.choose.__main__ import main, read_budget
-from analysis.choose.candidates import published_noise, published_pool
-from analysis.choose.choice import make_choice
 from analysis.choose.costs import Cost, measured_cost, measured_rates, planned_cost
 from analysis.choose.own_candidates import own_pool
 from analysis.command import read_credits
 from analysis.errors import AnalysisError
-from analysis.findings.catalog import backbones
 from analysis.findings.evidence import AVERAGE
 from analysis.results import ROOT, read_results
-from analysis.standing import belief_of_seeds, rank, worth_of_runs
 from cambrian.config import read_study
-from cambrian.errors import UserError
 from cambrian.sweep.grid import expand
 from cambrian.sweep.lineage import Lineage
 
@@ -189,42 +182,6 @@ def test_all_faults_of_a_budget_at_once() -> None:
     assert read_budget(["parameters=8e9"]) == {"parameters": 8e9}
 
 
-def test_published_models_within_tokens_and_hours(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--published", "--category", "ocr_chart", "--json"]
-    assert main([*words, "--budget", "visual_tokens=576", "--budget", "gpu_hours=200"]) == 0
-    (choice,) = json.loads(capsys.readouterr().out)["choices"]
-    best = choice["candidates"][0]
-    # connector_scores.csv: SVA with four encoders has 55.5 at charts and text
-    assert (best["label"].split()[:2], best["score"]) == (["siglip+clip+dinov2+convnext", "sva"], 55.5)
-    assert best["evidence"] == ["connector_scores.csv:5"]
-    assert all(each["cost"]["visual_tokens"] <= 576 for each in choice["candidates"])
-    assert sum(choice["left_out"].values()) + len(choice["candidates"]) == 88
-
-
-def test_published_noise_by_hand() -> None:
-    """Gains of the average by 1.2M over 0.5M of nine encoders: median 1.74, median distance from it 1.02."""
-    gains = [1.460, 0.420, 0.549, 2.579, 2.760, 3.504, 1.156, 10.712, 1.736]
-    middle = sorted(gains)[4]
-    spread = sorted(abs(gain - middle) for gain in gains)[4]
-    assert published_noise(AVERAGE) == pytest.approx(1.4826 * spread / 2**0.5, abs=0.002)
-
-
-def test_planned_tokens_are_the_catalogs() -> None:
-    """And a frozen 7B model with CLIP is 7.06 B parameters: 0.30 of the encoder, 0.02 of the connector."""
-    pool = published_pool(AVERAGE, {"adapter": "0M"}, "a100-80gb")
-    assert len(pool.candidates) == 23
-    for candidate in pool.candidates:
-        assert candidate.cost.visual_tokens == backbones()[candidate.label.split()[0]].visual_tokens
-    clip = next(each for each in pool.candidates if each.label.startswith("clip "))
-    assert clip.cost.parameters == pytest.approx(7.06e9, rel=0.002)
-    assert planned_cost(clip.command, "a100-80gb") == clip.cost
-    faster = planned_cost(clip.command, "h100-80gb")
-    assert faster is not None and faster.gpu_hours is not None and clip.cost.gpu_hours is not None
-    assert faster.gpu_hours < clip.cost.gpu_hours
-    with pytest.raises(UserError, match="a100"):
-        planned_cost(clip.command, "a100")
-
-
 def test_what_cannot_be_planned_has_no_cost(tmp_path: Path) -> None:
     assert planned_cost("python run.py scale=paper encoder=nobodys", "a100-80gb") is None
     assert planned_cost("python run.py scale=lab encoder=siglip", "a100-80gb") == Cost(visual_tokens=16)
@@ -247,42 +204,6 @@ def test_the_labs_hours_are_those_of_like_stages(store: Path) -> None:
     work = sum(stage.work for stage in lineage.stages.values() if stage.kind in ("tune", "align"))
     cost = planned_cost(command, "a100-80gb", rates)
     assert cost is not None and cost.gpu_hours == pytest.approx(2 * work / WORK)
-
-
-def test_every_command_of_the_published_models_can_be_run() -> None:
-    pool = published_pool(AVERAGE, {"adapter": "1.2M"}, "a100-80gb")
-    best = make_choice(pool, {}).next_runs
-    seeds = [run for run in best if run.predicted is None]
-    untried = [run for run in best if run.predicted is not None]
-    assert len(seeds) > 2 and len(untried) > 2
-    for run in [*seeds[:3], *untried[:3]]:
-        (recipe,) = read_study(expand(shlex.split(run.command)[2:])).recipes
-        assert recipe.scale.name == "paper"
-
-
-def worth_of_seeds(scores: list[float], seeds: list[int], noise: float) -> list[float]:
-    return worth_of_runs([belief_of_seeds(*each, noise) for each in zip(scores, seeds, strict=True)], noise)
-
-
-def test_a_seed_is_worth_most_where_the_choice_is_open() -> None:
-    """With a gap of nothing and one seed each, s = sqrt(v / 2) and the worth is s / sqrt(2 pi)."""
-    worths = worth_of_seeds([50.0, 50.0, 40.0], [1, 1, 1], 4.0)
-    assert worths[:2] == pytest.approx([2**0.5 / (2 * np.pi) ** 0.5] * 2)
-    assert worths[2] < 1e-6
-    assert worth_of_seeds([50.0, 49.0], [3, 1], 4.0)[0] < worth_of_seeds([50.0, 49.0], [1, 1], 4.0)[0]
-    assert worth_of_seeds([50.0], [1], 4.0) == [0.0]
-    assert worth_of_seeds([50.0, 49.0], [1, 1], 0.0) == [0.0, 0.0]
-
-
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=6), st.integers(0, 5))
-def test_standings(scores: list[float], seed: int) -> None:
-    draws = np.random.default_rng(seed).normal(scores, 1.0, size=(200, len(scores)))
-    standings = rank(scores, draws)
-    assert sorted(each.index for each in standings) == list(range(len(scores)))
-    assert sum(each.first for each in standings) == pytest.approx(1)
-    assert [each.behind for each in standings] == sorted(each.behind for each in standings)
-    assert (standings[0].behind, standings[0].behind_low, standings[0].behind_high) == (0, 0, 0)
-    assert not standings[0].is_distinguishable
 
 
 def test_planning_brings_no_torch_and_bytes_repeat(store: Path, tmp_path: Path, capsys: Any) -> None:
