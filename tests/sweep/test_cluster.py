@@ -56,7 +56,9 @@ class Cluster:
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
+        answer = self._process.stdout.readline()
+        assert answer, f"the cluster has ended with {self._process.wait(timeout=120)}"
+        return json.loads(answer)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 os.environ.update(
@@ -22,6 +23,7 @@ os.environ.update(
 
 import psutil
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private import state
 from ray.cluster_utils import Cluster
 
@@ -51,6 +53,8 @@ def answer(cluster: Cluster, nodes: list[Any], word: str, *numbers: str) -> obje
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Ray prints what it thinks of a lost node
+    # Ray notes the address of a cluster here whatever `temp_dir` is, and does not make the folder.
+    Path(get_default_ray_temp_dir()).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="cambrian-cluster-") as scratch:
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY, "temp_dir": scratch}
         cluster, nodes = Cluster(initialize_head=True, head_node_args=head), []
