@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.lines import DESIGN
 from analysis.paired import Target, targets_of
 from analysis.units import Credits
-from analysis.variance import spread_of
+from analysis.variance import score_of, spread_of
 
 AXES = ("encoder", *DESIGN)
 
@@ -55,10 +55,7 @@ class Field:
 
     def scores(self, target: Target) -> list[float]:
         """Score of each design by `target`, the mean over its seeds."""
-        return [
-            sum(weight * float(spread.scores[list(rows)].mean()) for weight, spread in target.terms)
-            for rows in self.rows
-        ]
+        return [score_of(target.terms, rows) for rows in self.rows]
 
 
 def field_of(credits: Sequence[Credits], designs: Sequence[Design]) -> Field:

@@ -21,7 +21,16 @@ from scipy.special import ndtri
 
 from analysis.designs import Field
 from analysis.paired import Target
-from analysis.variance import CONFIDENCE, NEGLIGIBLE, Spread, Terms, Values, Variance, seed_variance
+from analysis.variance import (
+    CONFIDENCE,
+    NEGLIGIBLE,
+    Spread,
+    Terms,
+    Values,
+    Variance,
+    median_of_pairs,
+    seed_variance,
+)
 
 DRAWS = 2000
 BLOCK = 250
@@ -44,8 +53,7 @@ def draw_scores(field: Field, targets: Sequence[Target]) -> Iterator[Values]:
                 known[key] = _draw_questions(spread, field.rows, streams[key])
             draws += weight * known[key]
         scale, training = _scales(target.terms, field.rows)
-        scores = np.array(field.scores(target))
-        yield scores + scale * (draws - scores) + draw_training(training, seeds)
+        yield np.array(field.scores(target)) + scale * draws + draw_training(training, seeds)
 
 
 def _scales(terms: Terms, rows: Sequence[Sequence[int]]) -> tuple[float, float]:
@@ -74,12 +82,13 @@ def _scales(terms: Terms, rows: Sequence[Sequence[int]]) -> tuple[float, float]:
 
 def _typical_variance(spread: Spread, rows: Sequence[Sequence[int]]) -> float:
     """Of the difference between two designs by their questions, in points squared; the median over pairs."""
-    deviations = np.stack([spread.deviations[list(chosen)].mean(axis=0) for chosen in rows])
-    products = deviations @ deviations.T
-    if len(rows) == 1:
-        return float(2 * products[0, 0])
-    own = np.diag(products)
-    return float(np.median((own[:, None] + own[None, :] - 2 * products)[np.triu_indices(len(rows), 1)]))
+    deviations = _mean_deviations(spread, rows)
+    return median_of_pairs(deviations) if len(rows) > 1 else 2 * float(deviations[0] @ deviations[0])
+
+
+def _mean_deviations(spread: Spread, rows: Sequence[Sequence[int]]) -> Values:
+    """Of each design, over its seeds (designs, clusters)."""
+    return np.stack([spread.deviations[list(chosen)].mean(axis=0) for chosen in rows])
 
 
 def draw_training(variance: float, seeds: Sequence[int]) -> Values:
@@ -89,11 +98,10 @@ def draw_training(variance: float, seeds: Sequence[int]) -> Values:
 
 
 def _draw_questions(spread: Spread, rows: Sequence[Sequence[int]], stream: int) -> Values:
-    """Mean scores over the seeds in `rows` of each design, on drawn clusters of questions."""
+    """How mean scores over the seeds in `rows` of each design move with drawn clusters of questions."""
     generator = np.random.default_rng([1, stream])
     count = spread.totals.shape[1]
-    scores = np.array([spread.scores[list(chosen)].mean() for chosen in rows])
-    deviations = np.stack([spread.deviations[list(chosen)].mean(axis=0) for chosen in rows])
+    deviations = _mean_deviations(spread, rows)
     if count > 1:  # without the scale of a variance's estimate, so that equal scores of a draw are equal
         deviations *= math.sqrt((count - 1) / count)
     draws = np.empty((DRAWS, len(rows)))
@@ -102,4 +110,4 @@ def _draw_questions(spread: Spread, rows: Sequence[Sequence[int]], stream: int) 
         flat = generator.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
         times = np.bincount(flat.ravel(), minlength=size * count).reshape(size, count)
         draws[begin : begin + size] = (times - 1) @ deviations.T
-    return draws + scores
+    return draws

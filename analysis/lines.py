@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.answers import NO_ANSWERS, Answers
-from analysis.published import CATEGORIES, PublishedModel, benchmarks, figure6_models
+from analysis.published import AVERAGE, CATEGORIES, PublishedModel, benchmarks, figure6_models
 from analysis.results import GENERATE, asked_share
 from analysis.statistics import Estimate, mean, mean_of_benchmarks, mean_of_seeds
 
@@ -65,7 +65,7 @@ class Line:
 
     def is_partial(self, name: str) -> bool:
         """Whether the score of the category `name`, or the `average`, is of parts of benchmarks."""
-        if name == "average":
+        if name == AVERAGE:
             return self.partial
         return name in self.points and bool(self.points[name].partial)
 

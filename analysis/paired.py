@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.published import AVERAGE, CATEGORIES
 from analysis.units import Credits
-from analysis.variance import Spread, Terms, spread_of, variance_of
+from analysis.variance import Spread, Terms, score_of, spread_of, variance_of
 
 BENCHMARK, CATEGORY = "benchmark", "category"
 LEVELS = (BENCHMARK, CATEGORY, AVERAGE)
@@ -125,10 +125,7 @@ def targets_of(spreads: Sequence[tuple[Credits, Spread]], broken: Collection[str
 
 
 def _difference(target: Target, first: Sequence[int], second: Sequence[int]) -> Difference:
-    scores = [
-        sum(weight * float(spread.scores[list(rows)].mean()) for weight, spread in target.terms)
-        for rows in (first, second)
-    ]
+    scores = [score_of(target.terms, rows) for rows in (first, second)]
     variance = variance_of(target.terms, first, second)
     difference = scores[0] - scores[1]
     half, p = variance.quantile() * variance.error, variance.p_value(difference)

@@ -17,7 +17,6 @@ from pathlib import Path
 if not __package__:  # run as a script: siblings are found from the project's folder, not from this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-import numpy as np
 import pandas as pd
 
 from analysis.command import add_store_options, first_look, read_credits
@@ -28,7 +27,7 @@ from analysis.published import CATEGORIES
 from analysis.style import write_csv
 from analysis.text import align
 from analysis.units import Credits
-from analysis.variance import Spread, Values, Variance, seed_variance
+from analysis.variance import Spread, Variance, median_of_pairs, seed_variance
 
 POWER = 0.8
 CORRELATION = 0.5
@@ -131,13 +130,10 @@ def typical_variance(spread: Spread, rows: Sequence[Sequence[int]]) -> float:
     """
     chosen = [each[0] for each in rows]
     deviations = spread.deviations[chosen]
-    products = deviations @ deviations.T
-    own = np.diag(products)
     floor = (100.0 / spread.totals.shape[1]) ** 2
     if len(chosen) == 1:
-        return float(2 * (1 - CORRELATION) * own[0]) + floor
-    pairs: Values = (own[:, None] + own[None, :] - 2 * products)[np.triu_indices(len(chosen), 1)]
-    return float(np.median(pairs)) + floor
+        return 2 * (1 - CORRELATION) * float(deviations[0] @ deviations[0]) + floor
+    return median_of_pairs(deviations) + floor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -148,6 +148,18 @@ Designs = Sequence[Sequence[int]]
 """Of each design, the rows of its seeds in a spread."""
 
 
+def score_of(terms: Terms, rows: Sequence[int]) -> float:
+    """Score of one design, the mean over its seeds, which are the `rows` of all spreads."""
+    return sum(weight * float(spread.scores[list(rows)].mean()) for weight, spread in terms)
+
+
+def median_of_pairs(deviations: Values) -> float:
+    """Median over pairs of two or more rows (R, C) of the variance of their difference, in points squared."""
+    products = deviations @ deviations.T
+    own = np.diag(products)
+    return float(np.median((own[:, None] + own[None, :] - 2 * products)[np.triu_indices(len(own), 1)]))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """What one benchmark adds to a weighted sum of scores of designs; others add to it independently."""
